@@ -1,0 +1,118 @@
+"""``constate compare``: what each framework really does, law by law."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from constate import comparing
+from constate.backend import FLAVOURS, check_names, installed
+from constate.catalog import CATALOG, get_reference
+from constate.errors import UsageError, nearest
+from constate.laws import LAWS, get_law
+from constate.reporting.page import render
+from constate.reporting.results import Results, machine
+from constate.reporting.terminal import print_results
+from constate.verdicts import Cell
+
+
+def compare(
+    modules: Annotated[list[str] | None, typer.Argument(help="Catalogue modules; all by default.")] = None,
+    backend: Annotated[list[str] | None, typer.Option(help="A backend; all that are installed by default.")] = None,
+    flavour: Annotated[list[str] | None, typer.Option(help="native or constate; both by default.")] = None,
+    law: Annotated[list[str] | None, typer.Option(help="A law (P05) or a chapter (P); all by default.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder for the report.")] = Path("report"),
+    jobs: Annotated[int | None, typer.Option(min=1, help="Workers at a time; one a core by default.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one cell.")] = 120.0,
+) -> None:
+    """Run the contract on the catalogue in every backend, and write report/index.html."""
+    names = backend or installed()
+    if not names:
+        raise UsageError("no backend is installed; install one, for example: pip install constate-torch")
+    check_names(names)
+    for name in flavour or ():
+        if name not in FLAVOURS:
+            raise UsageError(f"unknown flavour {name!r}{nearest(name, FLAVOURS)}")
+    chosen = [get_reference(name).name for name in modules or CATALOG]
+    codes = list(dict.fromkeys(code for text in law or LAWS for code in _codes(text)))
+    _require_writable(output)
+
+    console = Console()
+    with _Bars(console) as bars:
+        found = comparing.compare(
+            names, flavour or FLAVOURS, chosen, codes, jobs=jobs, limit=timeout, report=bars.advance
+        )
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    results = Results(found.versions, machine(), date, tuple(found.cells))
+    _write(output / "results.json", results.to_json())
+    _write(output / "index.html", render(results))
+    print_results(console, results)
+    console.print(f"{len(results.cells)} cells in {output / 'index.html'} and {output / 'results.json'}")
+    if found.lost:
+        raise UsageError(
+            f"{len(found.lost)} cells could not be tested: "
+            + "; ".join(found.lost[:3])
+            + ("; …" if len(found.lost) > 3 else "")
+            + f"; all others are in {output / 'index.html'}, run again for these"
+        )
+
+
+def _codes(text: str) -> list[str]:
+    chapter = [code for code in LAWS if code[0] == text.upper()]
+    return chapter or [get_law(text).code]
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder}: {error.strerror}; choose another folder with -o") from error
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+class _Bars:
+    """One bar for each backend and flavour; where there is no terminal, nothing."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[at]}", style="dim"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> _Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._progress.stop()
+
+    def advance(self, cell: Cell) -> None:
+        """Count a cell."""
+        with self._lock:
+            row = cell.backend, cell.flavour
+            if row not in self._tasks:
+                self._tasks[row] = self._progress.add_task(f"{cell.backend} {cell.flavour}", total=None, at="")
+            self._progress.update(self._tasks[row], advance=1, at=f"{cell.module} {cell.law} {cell.verdict}")

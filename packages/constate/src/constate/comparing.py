@@ -1,0 +1,223 @@
+"""The catalogue in every backend, each backend and flavour in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from constate.laws import get_law
+from constate.verdicts import Cell, Verdict
+
+START_LIMIT = 180.0
+"""Seconds that a worker may take to import its framework."""
+
+
+class WorkerLost(Exception):
+    """A worker died or had to be killed."""
+
+
+class Worker:
+    """The parent's end of a worker process. Started on first use, and again after it was lost."""
+
+    def __init__(self, backend: str, flavour: str) -> None:
+        self.backend, self.flavour = backend, flavour
+        self.versions: dict[str, str] = {}
+        self.formats: list[str] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = tempfile.TemporaryFile()
+        self._pending = b""
+
+    def ask(self, request: dict[str, Any], limit: float) -> dict[str, Any]:
+        """Send a request and wait for its answer, ``limit`` seconds at most.
+
+        Raises:
+            WorkerLost: the process ended, or was killed because it did not answer in time.
+        """
+        process = self.start()
+        assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            raise self._lost() from None
+        return self._answer(limit)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """The process, with its framework imported."""
+        if self._process is None:
+            self._pending = b""
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "constate.worker", self.backend, self.flavour],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                start_new_session=True,
+            )
+            hello = self._answer(START_LIMIT)
+            self.versions, self.formats = hello["versions"], hello["formats"]
+        return self._process
+
+    def _answer(self, limit: float) -> dict[str, Any]:
+        assert self._process is not None and self._process.stdout is not None
+        pipe = self._process.stdout.fileno()
+        end = time.monotonic() + limit
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            while b"\n" not in self._pending:
+                if not selector.select(max(0.0, end - time.monotonic())):
+                    self.stop()
+                    raise WorkerLost(f"the worker was stopped: no answer within {limit:g} s")
+                chunk = os.read(pipe, 1 << 16)
+                if not chunk:
+                    raise self._lost()
+                self._pending += chunk
+        line, self._pending = self._pending.split(b"\n", 1)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _lost(self) -> WorkerLost:
+        assert self._process is not None
+        code = self._process.wait()
+        self.stop()
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return WorkerLost(f"the worker {how}{f': {lines[-1].strip()[:200]}' if lines and code >= 0 else ''}")
+
+    def stop(self) -> None:
+        """End the process and whatever it started."""
+        if self._process is None:
+            return
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    pass
+        self._process = None
+
+
+@dataclass
+class Comparison:
+    """What a run found."""
+
+    cells: list[Cell] = field(default_factory=list)
+    versions: dict[str, dict[str, str]] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+    """One line for every worker that died or hung."""
+
+
+@dataclass
+class _Row:
+    """One backend in one flavour, with what is left to do."""
+
+    worker: Worker
+    modules: Sequence[str]
+    laws: Sequence[str]
+    limit: float
+    exchange: Path
+    report: Callable[[Cell], None]
+    cells: list[Cell] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return f"{self.worker.backend}, {self.worker.flavour}"
+
+    def publish(self) -> None:
+        for module in self.modules:
+            try:
+                self.worker.ask({"law": None, "module": module, "exchange": str(self.exchange)}, self.limit)
+            except WorkerLost as error:
+                self.lost.append(f"{self.name}, writing {module} for the others: {error}")
+
+    def run(self, chosen: Callable[[str], bool]) -> None:
+        for module in self.modules:
+            for code in filter(chosen, self.laws):
+                for format in self._formats(code):
+                    cell = self._cell(module, code, format)
+                    self.cells.append(cell)
+                    self.report(cell)
+
+    def _formats(self, code: str) -> Sequence[str | None]:
+        return self.worker.formats if get_law(code).per_format and self.worker.formats else [None]
+
+    def _cell(self, module: str, code: str, format: str | None) -> Cell:
+        begun = time.monotonic()
+        request = {"law": code, "module": module, "format": format, "exchange": str(self.exchange)}
+        try:
+            return Cell.from_json(self.worker.ask(request, self.limit))
+        except WorkerLost as error:
+            where = f"{module} {code}{f' {format}' if format else ''}"
+            self.lost.append(f"{self.name}, {where}: {error}")
+            backend, flavour, seconds = self.worker.backend, self.worker.flavour, time.monotonic() - begun
+            return Cell(backend, flavour, module, code, format, Verdict.UNTESTED, str(error), seconds=seconds)
+
+
+def compare(
+    backends: Sequence[str],
+    flavours: Sequence[str],
+    modules: Sequence[str],
+    laws: Sequence[str],
+    *,
+    jobs: int | None = None,
+    limit: float = 120.0,
+    report: Callable[[Cell], None] = lambda cell: None,
+) -> Comparison:
+    """Run laws on modules in backends, and report each cell as it is done.
+
+    Args:
+        backends: names of installed backends.
+        flavours: ``native``, ``constate`` or both.
+        modules: names of catalogue modules.
+        laws: codes of laws.
+        jobs: how many workers run at a time; as many as there are cores by default.
+        limit: seconds for one cell; a worker that takes longer is stopped, and the cell is ``untested``.
+        report: called with every cell, from several threads.
+
+    A worker that dies costs the cell that it was at; the next cell gets a new worker.
+    """
+    result = Comparison()
+    with tempfile.TemporaryDirectory(prefix="constate-") as folder:
+        exchange = Path(folder)
+        rows = [
+            _Row(Worker(backend, flavour), modules, laws, limit, exchange, report)
+            for backend in backends
+            for flavour in flavours
+        ]
+        meets = any(code.startswith("X") for code in laws)
+
+        def first(row: _Row) -> None:
+            if meets:
+                row.publish()
+            row.run(lambda code: not code.startswith("X"))
+
+        try:
+            with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+                list(pool.map(first, rows))
+                # What the laws of interchange read is complete only now.
+                list(pool.map(lambda row: row.run(lambda code: code.startswith("X")), rows))
+        finally:
+            for row in rows:
+                row.worker.stop()
+    for row in rows:
+        result.cells += row.cells
+        result.lost += row.lost
+        result.versions[row.worker.backend] = row.worker.versions or result.versions.get(row.worker.backend, {})
+    return result

@@ -1,0 +1,69 @@
+"""X. Interchange: what one framework writes, another reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from constate.laws.law import Untested, attempt, differing, distance, first_line, law, require
+from constate.subject import Subject
+
+
+def publish(subject: Subject, folder: Path) -> None:
+    """Write what the laws of this chapter need of one module: its state in the backend's exchange format, and its
+    outputs on the common inputs."""
+    backend, name = subject.backend, subject.reference.name
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = subject.golden()
+    outputs, _ = backend.forward(handle, *subject.inputs)
+    np.save(folder / f"{name}.npy", outputs)
+    if backend.exchange_format is not None:
+        backend.save(handle, folder / f"{name}.safetensors", backend.exchange_format)
+
+
+def _peers(subject: Subject) -> Iterator[Path]:
+    if subject.exchange is None:
+        raise Untested("no other backend took part in this run")
+    own = subject.backend.name
+    peers = [path for path in sorted((subject.exchange / subject.backend.flavour).iterdir()) if path.name != own]
+    if not peers:
+        raise Untested("no other backend took part in this run")
+    yield from peers
+
+
+@law("X01", "files")
+def files(subject: Subject) -> None:
+    """A file written by any backend is loaded by every other, bit for bit."""
+    backend, name = subject.backend, subject.reference.name
+    expected = {path: subject.state[path] for path in subject.persistent}
+    faults = []
+    for peer in _peers(subject):
+        file, format = peer / f"{name}.safetensors", backend.exchange_format
+        if format is None or not file.exists():
+            faults.append(f"{peer.name}: no file format in common")
+            continue
+        loaded, error = attempt(lambda f=file, k=format: backend.load(subject.fresh(1), f, k, subject.spec()))  # type: ignore[misc]
+        faults += (
+            [f"{peer.name}: {first_line(error)}"]
+            if error
+            else [f"{peer.name}: {line}" for line in differing(subject.read(loaded), expected)]
+        )
+    require(faults, "every file of another backend loaded, with the same bits")
+
+
+@law("X02", "outputs")
+def outputs(subject: Subject) -> None:
+    """From the same state and inputs, outputs agree with the float64 reference within the bound of the catalogue, and
+    with every other backend within twice that."""
+    bound = subject.reference.bound
+    own, _ = subject.backend.forward(subject.golden(), *subject.inputs)
+    expected, _ = subject.reference.apply(subject.state, subject.inputs, False)
+    faults = []
+    if not (error := distance(own, expected)) <= bound:
+        faults.append(f"{error:.3g} from the reference (bound {bound:g})")
+    for peer in _peers(subject):
+        if not (error := distance(own, np.load(peer / f"{subject.reference.name}.npy"))) <= 2 * bound:
+            faults.append(f"{error:.3g} from {peer.name} (bound {2 * bound:g})")
+    require(faults, "outputs within the bounds")

@@ -1,0 +1,116 @@
+"""D. Placement: devices and float types."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from constate.laws.law import Broken, NotApplicable, attempt, distance, first_line, law, require
+from constate.state import Array, dtype_named, is_float, same_bits
+from constate.subject import Subject
+
+
+def _devices(subject: Subject) -> tuple[str, ...]:
+    devices = subject.backend.devices()
+    if not devices:
+        raise NotApplicable("there is one device only")
+    return devices
+
+
+@law("D01", "follows")
+def follows(subject: Subject) -> None:
+    """Every entry follows the module to a device."""
+    faults = []
+    for device in _devices(subject):
+        moved = subject.backend.move(subject.golden(), device, subject.spec())
+        seen = subject.backend.entries(moved)
+        faults += [f"{path} is on {seen[path].device}" for path in seen if seen[path].device != device]
+        faults += [f"{path} is gone" for path in subject.declared if path not in seen]
+    require(faults, f"every entry on {' and then on '.join(subject.backend.devices())}")
+
+
+@law("D02", "no stray")
+def no_stray(subject: Subject) -> None:
+    """After a move nothing stayed behind, plain attributes, lists and dicts included.
+
+    An array that the framework does not know of stays where it was, and the first pass on the new device fails, or
+    copies it there at every step.
+    """
+    faults = []
+    for device in _devices(subject):
+        handle = subject.golden()
+        _, handle = subject.backend.forward(handle, *subject.inputs, training=True)
+        moved = subject.backend.move(handle, device, subject.spec())
+        strays = subject.backend.strays(moved)
+        faults += [f"{path} stayed on {where}" for path, where in strays.items() if where != device]
+        _, error = attempt(lambda moved=moved: subject.backend.forward(moved, *subject.inputs))  # type: ignore[misc]
+        if error is not None:
+            faults.append(f"a pass on {device} fails: {first_line(error)}")
+    require(faults, "every array of the module on the device, and a pass that runs there")
+
+
+@law("D03", "born there")
+def born_there(subject: Subject) -> None:
+    """Under a default-device context every entry is made on that device."""
+    faults = []
+    for device in _devices(subject):
+        seen = subject.backend.entries(subject.backend.build(subject.spec(), device=device))
+        faults += [f"{path} was made on {seen[path].device}" for path in seen if seen[path].device != device]
+        faults += [f"{path} was not made" for path in subject.declared if path not in seen]
+    require(faults, f"every entry made on {' and then on '.join(subject.backend.devices())}")
+
+
+WITNESSES = {
+    "witness_int32": np.array([1, 2**24 + 1], np.int32),
+    "witness_bool": np.array([True, False]),
+    "witness_complex64": np.array([1 + 2j, 3 - 4.5j], np.complex64),
+}
+"""Entries that a cast to another float type has no business with."""
+
+
+@law("D04", "cast")
+def cast(subject: Subject) -> None:
+    """Float entries follow a cast unless pinned; pinned ones keep their bits; integers, bools and complex stay.
+
+    A float type is about precision. A pinned table rounded to bfloat16 is wrong for good, a complex entry cast to a
+    real type loses half of itself, and a counter in bfloat16 stops at 256.
+    """
+    handle = subject.golden()
+    for name, value in WITNESSES.items():
+        handle = subject.backend.register(handle, name, value)
+    before = subject.read(handle)
+    after = subject.read(subject.backend.cast(handle, "bfloat16", subject.spec(), keep=subject.pinned))
+    half = dtype_named("bfloat16")
+    faults = []
+    for path, value in before.items():
+        entry = subject.declared.get(path)
+        follows_cast = is_float(value.dtype) and (entry is None or entry.cast)
+        expected = value.astype(half) if follows_cast else value
+        if path not in after:
+            faults.append(f"{path} is gone")
+        elif not same_bits(after[path], expected):
+            verb = (
+                "was not cast" if follows_cast else "was pinned and changed" if entry and not entry.cast else "changed"
+            )
+            faults.append(f"{path} {verb} ({value.dtype} -> {after[path].dtype})")
+    require(faults, "float entries in bfloat16, all others and the pinned ones as they were")
+
+
+@law("D07", "precision")
+def precision(subject: Subject) -> None:
+    """Outputs after a cast to bfloat16 are within the bound that the catalogue states, at the end of the range in use.
+
+    Rotary tables at position 100,000 included. The reference has the uncast state and the uncast inputs.
+    """
+    reference = subject.reference
+    inputs = reference.extreme_inputs(np.random.default_rng(1))
+    half = dtype_named("bfloat16")
+
+    def rounded(array: Array) -> Array:
+        return array.astype(half) if is_float(array.dtype) else array
+
+    handle = subject.backend.cast(subject.golden(), "bfloat16", subject.spec(), keep=subject.pinned)
+    outputs, _ = subject.backend.forward(handle, *map(rounded, inputs))
+    expected, _ = reference.apply(subject.state, inputs, False)
+    error = distance(outputs, expected)
+    if not error <= reference.bfloat16_bound:
+        raise Broken(f"a largest error of {error:.3g}", f"at most {reference.bfloat16_bound:g}")

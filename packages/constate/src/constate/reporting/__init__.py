@@ -1,0 +1,1 @@
+"""Reports: one data model, and the ways to show it."""

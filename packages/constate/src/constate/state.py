@@ -1,0 +1,106 @@
+"""The vocabulary: what an entry is, which kinds there are, and when two arrays are the same.
+
+This file knows nothing of any framework and of nothing else in the project. Arrays are NumPy arrays;
+bfloat16 and the float8 types are those of ``ml_dtypes``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+
+SEPARATOR = "/"
+"""Stands between the levels of a canonical path: ``encoder/norm/mean``."""
+
+
+class Kind(StrEnum):
+    """What an entry is for. Only a ``PARAMETER`` is trained."""
+
+    PARAMETER = "parameter"
+    """Trained by the optimizer."""
+    CONSTANT = "constant"
+    """Never changes; saved."""
+    DERIVED = "derived"
+    """Computed from the configuration; not saved, computed again."""
+    STATISTIC = "statistic"
+    """Moved by the forward pass in training mode."""
+    COUNTER = "counter"
+    """An integer that counts."""
+    CACHE = "cache"
+    """Valid for one sequence or queue."""
+    RNG = "rng"
+    """The state of a random generator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One named array of a module, as its author declares it."""
+
+    path: str
+    kind: Kind
+    shape: tuple[int, ...]
+    dtype: str
+    persistent: bool = True
+    cast: bool = True
+    """Whether a cast of the module to another float type touches this entry. ``False``: pinned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One named array of a module, as the framework itself lists it."""
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+    device: str
+    trainable: bool
+    """Whether it stands in the listing that the framework hands to an optimizer."""
+    persistent: bool
+    """Whether the framework's own way to save would write it."""
+    identity: int
+    """Equal for two entries exactly if they share memory."""
+
+
+def dtype_named(name: str) -> np.dtype[Any]:
+    """The NumPy dtype for a name such as ``float32``, ``bfloat16`` or ``float8_e4m3fn``."""
+    return np.dtype(getattr(ml_dtypes, name, name))
+
+
+def is_float(dtype: str | np.dtype[Any]) -> bool:
+    """Whether the dtype is a real floating-point type, bfloat16 and float8 included, complex excluded."""
+    name = str(dtype)
+    return name.startswith(("float", "bfloat"))
+
+
+def same_bits(a: Array, b: Array) -> bool:
+    """Whether two arrays have the same dtype, the same shape and the same bits (a NaN equals itself)."""
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def flip_bits(a: Array) -> Array:
+    """A copy with other bits everywhere and a valid value of the dtype: booleans negated, the rest with the
+    lowest bit of every element changed."""
+    if a.dtype == np.bool_:
+        return ~a
+    raw = np.frombuffer(a.tobytes(), np.uint8).reshape(-1, a.dtype.itemsize).copy()
+    raw[:, 0] ^= 1
+    return np.frombuffer(raw.tobytes(), a.dtype).reshape(a.shape).copy()
+
+
+def poisoned(a: Array) -> Array:
+    """An array of the same shape and dtype, every byte ``0xA5`` (booleans: negated)."""
+    if a.dtype == np.bool_:
+        return ~a
+    return np.frombuffer(b"\xa5" * a.nbytes, a.dtype).reshape(a.shape).copy()
+
+
+def describe(a: Array) -> str:
+    """``float32[8, 16]``, for messages."""
+    return f"{a.dtype}[{', '.join(map(str, a.shape))}]"

@@ -1,0 +1,48 @@
+"""A process that runs cells of one backend in one flavour, one at a time, as it is told on its standard input.
+
+Each line in is a request, each line out the answer, both JSON. Whatever the framework prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def serve(name: str, flavour: str) -> None:
+    """Answer requests until the standard input ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    # From here on nothing but answers reaches the real standard output.
+
+    def answer(data: dict[str, Any]) -> None:
+        answers.write(json.dumps(data) + "\n")
+        answers.flush()
+
+    begun = time.perf_counter()
+    from constate.backend import get_backend
+    from constate.catalog import get_reference
+    from constate.checking import run_cell
+    from constate.laws.interchange import publish
+    from constate.subject import Subject
+
+    backend = get_backend(name, flavour)
+    answer({"versions": backend.versions(), "formats": list(backend.formats()), "seconds": time.perf_counter() - begun})
+    for line in sys.stdin:
+        request = json.loads(line)
+        exchange = Path(request["exchange"])
+        if request["law"] is None:
+            folder = exchange / flavour / name
+            publish(Subject(backend, get_reference(request["module"]), folder), folder)
+            answer({})
+        else:
+            cell = run_cell(backend, request["module"], request["law"], request["format"], exchange)
+            answer(cell.to_json())
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])

@@ -1,0 +1,59 @@
+"""Every module is the one that the catalogue describes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from conftest import EXCHANGE
+
+from constate.backend import Backend
+from constate.catalog import get_reference
+from constate.laws.interchange import publish
+from constate.laws.law import differing, distance
+from constate.state import is_float
+from constate.subject import Subject
+
+
+def test_outputs_and_state_agree_with_the_reference(backend: Backend, module: str, tmp_path: Path) -> None:
+    """In both modes, step by step, within the bounds that the catalogue states."""
+    subject = Subject(backend, get_reference(module), tmp_path)
+    reference = subject.reference
+    handle, state = subject.golden(), dict(subject.state)
+    for training in (False, True, True, False):
+        outputs, handle = backend.forward(handle, *subject.inputs, training=training)
+        expected, state = reference.apply(state, subject.inputs, training)
+        assert distance(outputs, expected) <= reference.bound
+        for path, value in state.items():
+            bound = max(reference.bound, reference.statistics_bound) if is_float(value.dtype) else 0
+            assert distance(backend.read(handle, path), value) <= bound, path
+
+
+def test_a_fresh_instance_is_neutral(backend: Backend, module: str, tmp_path: Path) -> None:
+    """Derived and computed tables are those of the reference without anything being written."""
+    subject = Subject(backend, get_reference(module), tmp_path)
+    handle = subject.fresh()
+    drawn = subject.reference.initial_state(np.random.default_rng(1))
+    for path, value in subject.state.items():
+        if np.array_equal(value, drawn[path]):  # the same for every seed: computed, not drawn
+            assert distance(backend.read(handle, path), value) <= 1e-6, path
+
+
+def test_what_is_committed_for_the_others_is_what_this_backend_writes(
+    backend: Backend, module: str, tmp_path: Path
+) -> None:
+    """The files in ``exchange`` are current: the same state, and the same outputs within the bound."""
+    subject = Subject(backend, get_reference(module), tmp_path)
+    publish(subject, tmp_path / "out")
+    committed = EXCHANGE / backend.flavour / backend.name
+    outputs = np.load(tmp_path / "out" / f"{module}.npy")
+    assert distance(outputs, np.load(committed / f"{module}.npy")) <= subject.reference.bound
+    format = backend.exchange_format
+    assert (committed / f"{module}.safetensors").exists() == (format is not None)
+    if format is not None:
+        stored = [
+            {str(index): array for index, array in enumerate(backend.stored(folder / f"{module}.safetensors", format))}
+            for folder in (tmp_path / "out", committed)
+        ]
+        assert not differing(*stored)
+        assert len(stored[0]) == len(stored[1])
