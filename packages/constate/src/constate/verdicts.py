@@ -59,8 +59,8 @@ class Cell:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Cell:
         """The inverse of ``to_json``."""
-        known = {name: data.get(name) for name in cls.__dataclass_fields__}
-        return cls(**known | {"verdict": Verdict(data["verdict"])})
+        known: dict[str, Any] = {name: data.get(name) for name in cls.__dataclass_fields__ if name != "verdict"}
+        return cls(verdict=Verdict(data["verdict"]), **known)
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,8 @@ def load_reasons(folder: Path) -> list[Reason]:
     source = folder / "reasons.toml"
     if not source.is_file():
         return []
-    rows = tomllib.loads(source.read_text(encoding="utf-8")).get("reason", [])
-    return [
-        Reason(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
-        for row in rows
-    ]
+    rows: list[dict[str, Any]] = tomllib.loads(source.read_text(encoding="utf-8")).get("reason", [])
+    return [Reason(**{key: tuple(v) if isinstance(v, list) else v for key, v in row.items()}) for row in rows]
 
 
 def settle(cell: Cell, reasons: Sequence[Reason]) -> Cell:

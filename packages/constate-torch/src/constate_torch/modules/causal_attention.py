@@ -44,4 +44,5 @@ class CausalAttention(nn.Module):
         scores = query @ key.mT * query.shape[-1] ** -0.5
         scores = scores.masked_fill(~self.mask[:length, :length], float("-inf"))
         joined = (scores.softmax(-1) @ value).transpose(1, 2).reshape(x.shape)
-        return self.output(joined)
+        projected: Tensor = self.output(joined)
+        return projected

@@ -70,7 +70,7 @@ def write(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str] |
                 file.write(contiguous[name].tobytes())
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

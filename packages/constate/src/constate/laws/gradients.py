@@ -59,7 +59,7 @@ def untouched(subject: Subject) -> None:
             how = f"{optimizer} over the {scope} listing"
             handle = subject.trainable()
             planted = backend.read(handle, PROBE)
-            trained, error = attempt(lambda h=handle, o=optimizer, s=scope: backend.train(h, batches, o, s))  # type: ignore[misc]
+            trained, error = attempt(backend.train, handle, batches, optimizer, scope)
             if error is not None:
                 if scope == "trainable":
                     faults.append(f"{how}: {first_line(error)}")
@@ -86,9 +86,7 @@ def no_slots(subject: Subject) -> None:
     for optimizer in OPTIMIZERS:
         for scope in SCOPES:
             handle = subject.trainable()
-            trained, error = attempt(
-                lambda h=handle, o=optimizer, s=scope: subject.backend.train(h, subject.batches(1), o, s)  # type: ignore[misc]
-            )
+            trained, error = attempt(subject.backend.train, handle, subject.batches(1), optimizer, scope)
             how = f"{optimizer} over the {scope} listing"
             if error is not None:
                 if scope == "trainable":

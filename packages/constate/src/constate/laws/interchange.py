@@ -44,7 +44,7 @@ def files(subject: Subject) -> None:
         if format is None or not file.exists():
             faults.append(f"{peer.name}: no file format in common")
             continue
-        loaded, error = attempt(lambda f=file, k=format: backend.load(subject.fresh(1), f, k, subject.spec()))  # type: ignore[misc]
+        loaded, error = attempt(backend.load, subject.fresh(1), file, format, subject.spec())
         faults += (
             [f"{peer.name}: {first_line(error)}"]
             if error

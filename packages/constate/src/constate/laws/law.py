@@ -9,7 +9,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from constate.backend import Handle
 from constate.errors import Unsupported, UsageError, nearest
 from constate.state import Array, describe, same_bits
 from constate.subject import Subject
@@ -98,10 +97,10 @@ def get_law(code: str) -> Law:
     return LAWS[code.upper()]
 
 
-def attempt(call: Callable[[], Any]) -> tuple[Handle, Exception | None]:
+def attempt(call: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Exception | None]:
     """What the call returns, or the exception by which it refused."""
     try:
-        return call(), None
+        return call(*args, **kwargs), None
     except Unsupported:
         raise
     except Exception as error:  # a refusal may be of any type: what counts is that there is one

@@ -19,7 +19,7 @@ def collision(subject: Subject) -> None:
     """
     faults = []
     for what, name in subject.backend.taken(subject.golden()).items():
-        _, error = attempt(lambda name=name: subject.backend.register(subject.golden(), name, VALUE))  # type: ignore[misc]
+        _, error = attempt(subject.backend.register, subject.golden(), name, VALUE)
         if error is None:
             faults.append(f"the {what} {name!r} was replaced")
     require(faults, "each refused")
@@ -33,7 +33,7 @@ def illegal(subject: Subject) -> None:
     """
     faults = []
     for name in ("", 3, f"a{subject.backend.separator}b"):
-        _, error = attempt(lambda name=name: subject.backend.register(subject.golden(), name, VALUE))  # type: ignore[misc]
+        _, error = attempt(subject.backend.register, subject.golden(), name, VALUE)
         if error is None:
             faults.append(f"the name {name!r} was accepted")
     require(faults, "each refused")
@@ -45,13 +45,13 @@ def re_registration(subject: Subject) -> None:
     backend = subject.backend
     once = backend.register(subject.golden(), "registered", VALUE)
     faults = []
-    again, error = attempt(lambda: backend.register(once, "registered", VALUE + 1))
+    _, error = attempt(backend.register, once, "registered", VALUE + 1)
     if error is None:
         faults.append("a second registration replaced the first in silence")
     elif not same_bits(backend.read(once, "registered"), VALUE):
         faults.append("the refused registration changed the entry")
     once = backend.register(subject.golden(), "registered", VALUE)
-    again, error = attempt(lambda: backend.register(once, "registered", VALUE + 1, replace=True))
+    again, error = attempt(backend.register, once, "registered", VALUE + 1, replace=True)
     if error is not None or not same_bits(backend.read(again, "registered"), VALUE + 1):
         faults.append("a replacement that was asked for was not made")
     require(faults, "a refusal, and a replacement when asked for")
@@ -74,7 +74,7 @@ def assignment(subject: Subject) -> None:
     for path in subject.declared:
         for what, value in _unfit(before[path]).items():
             handle = subject.golden()
-            _, error = attempt(lambda h=handle, p=path, v=value: backend.assign(h, p, v))  # type: ignore[misc]
+            _, error = attempt(backend.assign, handle, path, value)
             if error is None:
                 faults.append(f"{path} accepted {what}")
             else:

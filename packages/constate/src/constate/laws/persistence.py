@@ -95,11 +95,11 @@ def exact(subject: Subject) -> None:
     cannot be saved or loaded, each is tried alone, so that the report names the ones at fault.
     """
     values = probes()
-    faults, error = attempt(lambda: _round_trip(subject, values))
+    faults, error = attempt(_round_trip, subject, values)
     if error is not None:
         faults = []
         for name, value in values.items():
-            alone, refused = attempt(lambda name=name, value=value: _round_trip(subject, {name: value}))  # type: ignore[misc]
+            alone, refused = attempt(_round_trip, subject, {name: value})
             faults += [f"{name}: {first_line(refused)}"] if refused else alone
         faults = faults or [first_line(error)]
     require(faults, "the same bits for every dtype and layout")
@@ -162,7 +162,7 @@ def strict(subject: Subject) -> None:
     faults = []
     for what, path, target, words in _mismatches(subject):
         handle = target()
-        _, error = attempt(lambda handle=handle, path=path: subject.load(handle, path))  # type: ignore[misc]
+        _, error = attempt(subject.load, handle, path)
         if error is None:
             faults.append(f"{what}: accepted")
         elif unnamed := [word for word in words if not re.search(rf"(?<![A-Za-z0-9])({word})(?![0-9])", str(error))]:
@@ -179,13 +179,13 @@ def atomic(subject: Subject) -> None:
     """
     faults, refused = [], 0
     cases = [(what, path, target) for what, path, target, _ in _mismatches(subject)]
-    what, path, target = "truncated", subject.save(subject.golden()), cases[1][2]
-    largest = max(_files(path), key=lambda file: file.stat().st_size)
+    cut = subject.save(subject.golden())
+    largest = max(_files(cut), key=lambda file: file.stat().st_size)
     largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
-    for what, path, target in [*cases, (what, path, target)]:
+    for what, path, target in [*cases, ("cut in half", cut, cases[1][2])]:
         handle = target()
         before = subject.read(handle)
-        _, error = attempt(lambda handle=handle, path=path: subject.load(handle, path))  # type: ignore[misc]
+        _, error = attempt(subject.load, handle, path)
         if error is None:
             continue
         refused += 1
@@ -239,7 +239,7 @@ def intact(subject: Subject) -> None:
     wrong: Counter[str] = Counter()
     for what, damaged in _damaged(subject, path):
         target = subject.put(subject.fresh(1), garbage)
-        loaded, error = attempt(lambda target=target, damaged=damaged: subject.load(target, damaged))  # type: ignore[misc]
+        loaded, error = attempt(subject.load, target, damaged)
         if error is None:
             accepted[what] += 1
             wrong[what] += bool(differing(subject.read(loaded), expected))
@@ -264,7 +264,7 @@ def copies(subject: Subject) -> None:
     for how in backend.copies():
         _, original = backend.forward(subject.golden(), *subject.inputs, training=True)
         before = subject.read(original)
-        copied, error = attempt(lambda how=how, original=original: backend.copy(original, how))  # type: ignore[misc]
+        copied, error = attempt(backend.copy, original, how)
         if error is not None:
             faults.append(f"{how}: {first_line(error)}")
             continue

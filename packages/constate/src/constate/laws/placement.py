@@ -42,7 +42,7 @@ def no_stray(subject: Subject) -> None:
         moved = subject.backend.move(handle, device, subject.spec())
         strays = subject.backend.strays(moved)
         faults += [f"{path} stayed on {where}" for path, where in strays.items() if where != device]
-        _, error = attempt(lambda moved=moved: subject.backend.forward(moved, *subject.inputs))  # type: ignore[misc]
+        _, error = attempt(subject.backend.forward, moved, *subject.inputs)
         if error is not None:
             faults.append(f"a pass on {device} fails: {first_line(error)}")
     require(faults, "every array of the module on the device, and a pass that runs there")

@@ -19,6 +19,7 @@ STYLES = {
     Verdict.NOT_APPLICABLE: "dim",
     Verdict.UNTESTED: "magenta",
 }
+WORST_FIRST = (Verdict.UNTESTED, Verdict.BROKEN, Verdict.LIMITED, Verdict.HOLDS)
 SLOWEST = 10
 
 
@@ -46,7 +47,7 @@ def print_results(console: Console, results: Results) -> None:
 def _shown(cells: Sequence[Cell]) -> Text:
     counts = Counts.of(cells)
     if not counts.applicable:
-        return Text("–" if cells else "", style="dim")
+        return Text("-" if cells else "", style="dim")
     worst = next(
         v
         for v in (Verdict.UNTESTED, Verdict.BROKEN, Verdict.LIMITED, Verdict.HOLDS)
