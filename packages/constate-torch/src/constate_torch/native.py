@@ -7,6 +7,7 @@ import io
 import pickle
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,9 @@ class Native(Backend):
 
     def build(self, spec: Spec, *, device: str | None = None) -> nn.Module:
         torch.manual_seed(spec.seed)
-        if device is None:
-            return spec.factory()
-        with torch.device(device):
-            return spec.factory()
+        with torch.device(device) if device else nullcontext():
+            module: nn.Module = spec.factory()
+        return module
 
     def abstract(self, spec: Spec) -> nn.Module:
         return self.build(spec, device="meta")
@@ -207,11 +207,13 @@ class Native(Backend):
         if how == "deepcopy":
             return copy.deepcopy(handle)
         if how == "pickle":
-            return pickle.loads(pickle.dumps(handle))
+            copied: nn.Module = pickle.loads(pickle.dumps(handle))
+            return copied
         buffer = io.BytesIO()
         torch.save(handle, buffer)
         buffer.seek(0)
-        return torch.load(buffer, weights_only=False)
+        copied = torch.load(buffer, weights_only=False)
+        return copied
 
     def devices(self) -> tuple[str, ...]:
         return ("meta", "cuda:0") if torch.cuda.is_available() else ("meta",)

@@ -90,7 +90,11 @@ def load_reasons(folder: Path) -> list[Reason]:
     if not source.is_file():
         return []
     rows: list[dict[str, Any]] = tomllib.loads(source.read_text(encoding="utf-8")).get("reason", [])
-    return [Reason(**{key: tuple(v) if isinstance(v, list) else v for key, v in row.items()}) for row in rows]
+    return [_reason(**row) for row in rows]
+
+
+def _reason(**row: Any) -> Reason:
+    return Reason(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
 
 
 def settle(cell: Cell, reasons: Sequence[Reason]) -> Cell:
