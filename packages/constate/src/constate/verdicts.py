@@ -94,7 +94,8 @@ def load_reasons(folder: Path) -> list[Reason]:
 
 
 def _reason(**row: Any) -> Reason:
-    return Reason(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    return Reason(**fields)
 
 
 def settle(cell: Cell, reasons: Sequence[Reason]) -> Cell:
