@@ -6,11 +6,11 @@ import json
 
 import pytest
 import verdict_files
-from conftest import EXCHANGE
 
 from constate.backend import Backend
 from constate.checking import run_cell
 from constate.verdicts import Verdict
+from contract.conftest import EXCHANGE
 
 
 def test_law(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from conftest import EXCHANGE
 
 from constate.backend import Backend
 from constate.catalog import get_reference
@@ -13,6 +12,7 @@ from constate.laws.interchange import publish
 from constate.laws.law import differing, distance
 from constate.state import is_float
 from constate.subject import Subject
+from contract.conftest import EXCHANGE
 
 
 def test_outputs_and_state_agree_with_the_reference(backend: Backend, module: str, tmp_path: Path) -> None:

@@ -38,9 +38,10 @@ def eval_is_pure(subject: Subject) -> None:
     backend, handle = subject.backend, subject.golden()
     before = subject.read(handle)
     together, handle = backend.forward(handle, *subject.inputs)
+    faults = [f"after one pass {line}" for line in differing(subject.read(handle), before)]
     for _ in range(PASSES - 1):
         _, handle = backend.forward(handle, *subject.inputs)
-    faults = differing(subject.read(handle), before)
+    faults += [f"after {PASSES} passes {line}" for line in differing(subject.read(handle), before)]
     first, *others = subject.inputs
     alone, _ = backend.forward(handle, first[:1], *others)
     if (error := distance(alone, together[:1])) > subject.reference.bound:

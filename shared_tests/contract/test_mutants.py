@@ -1,0 +1,33 @@
+"""Every law can fail: each planted defect is caught, by name."""
+
+from __future__ import annotations
+
+import pytest
+from mutants import MUTANTS, Mutant
+
+from constate.backend import Backend, get_backend
+from constate.checking import formats_of, run_cell
+from constate.laws import LAWS, get_law
+from constate.verdicts import Verdict
+from contract.conftest import EXCHANGE
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[f"{m.law}-{m.name}" for m in MUTANTS])
+def test_the_law_catches_the_defect(backend_name: str, mutant: Mutant) -> None:
+    """The law holds without the defect and is broken with it; where it does not apply, it applies to neither."""
+    sound = get_backend(backend_name, "constate")
+    mutated: Backend = mutant.wrap(type(sound))()
+    format = formats_of(get_law(mutant.law), sound)[0]
+    before = run_cell(sound, mutant.module, mutant.law, format, EXCHANGE)
+    after = run_cell(mutated, mutant.module, mutant.law, format, EXCHANGE)
+    if before.verdict is Verdict.NOT_APPLICABLE:
+        assert after.verdict is Verdict.NOT_APPLICABLE, after.reason
+        assert before.link, "not applicable to the framework, and not merely to this module"
+    else:
+        assert before.verdict is Verdict.HOLDS, before.reason
+        assert after.found and after.verdict is not Verdict.UNTESTED, f"not caught: {after.verdict} {after.reason}"
+
+
+def test_every_law_has_a_mutant() -> None:
+    """No law that was never seen to fail."""
+    assert {mutant.law for mutant in MUTANTS} == LAWS.keys()

@@ -1,0 +1,57 @@
+"""``FrozenLinear`` with one defect each, in linen."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from constate_flax.linen.state import CONSTANTS
+
+TABLE = np.ones(512, np.float32)
+HELPER = SimpleNamespace(table=jnp.zeros(3))
+
+
+class TrainedLinear(nn.Module):
+    """The constants are parameters."""
+
+    in_features: int
+    out_features: int
+
+    def setup(self) -> None:
+        self.kernel = self.param("kernel", nn.initializers.normal(), (self.in_features, self.out_features))
+        self.bias = self.param("bias", nn.initializers.normal(), (self.out_features,))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x @ self.kernel + self.bias
+
+
+class CapturedLinear(nn.Module):
+    """A table is a global of the file."""
+
+    in_features: int
+    out_features: int
+
+    def setup(self) -> None:
+        self.kernel = self.variable(CONSTANTS, "kernel", jnp.ones, (self.in_features, self.out_features))
+        self.bias = self.variable(CONSTANTS, "bias", jnp.ones, (self.out_features,))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x @ self.kernel.value + self.bias.value * TABLE
+
+
+class StrayLinear(nn.Module):
+    """A helper object keeps an array."""
+
+    in_features: int
+    out_features: int
+    helper: Any = HELPER
+
+    def setup(self) -> None:
+        self.kernel = self.variable(CONSTANTS, "kernel", jnp.ones, (self.in_features, self.out_features))
+        self.bias = self.variable(CONSTANTS, "bias", jnp.ones, (self.out_features,))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x @ self.kernel.value + self.bias.value

@@ -1,0 +1,46 @@
+"""``FrozenLinear`` with one defect each, in TensorFlow."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import tensorflow as tf
+
+TABLE = np.ones(512, np.float32)
+HELPER = SimpleNamespace(table=tf.zeros(3))
+
+
+class TrainedLinear(tf.Module):
+    """The constants are parameters."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.kernel = tf.Variable(tf.random.normal([in_features, out_features]), name="kernel")
+        self.bias = tf.Variable(tf.random.normal([out_features]), name="bias")
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        return x @ self.kernel + self.bias
+
+
+class _Linear(tf.Module):
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.kernel = tf.Variable(tf.random.normal([in_features, out_features]), trainable=False, name="kernel")
+        self.bias = tf.Variable(tf.random.normal([out_features]), trainable=False, name="bias")
+
+
+class CapturedLinear(_Linear):
+    """A table is a global of the file."""
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        return x @ self.kernel + self.bias * TABLE
+
+
+class StrayLinear(_Linear):
+    """A helper object keeps a tensor."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.helper = HELPER
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        return x @ self.kernel + self.bias
