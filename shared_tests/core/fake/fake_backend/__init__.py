@@ -1,0 +1,1 @@
+"""A backend whose processes come to every kind of end, chosen by the name of the module."""

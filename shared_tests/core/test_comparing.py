@@ -1,0 +1,76 @@
+"""A worker that dies or hangs costs the cell that it was at, and no other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from constate.comparing import Comparison, Worker, WorkerLost, compare
+from constate.verdicts import Cell, Verdict
+
+pytestmark = pytest.mark.usefixtures("fake_backend")
+
+
+def run(*modules: str, limit: float = 60.0) -> tuple[dict[str, Cell], Comparison]:
+    """Law P01 on some modules of the fake backend."""
+    reported: list[Cell] = []
+    found = compare(["fake"], ["native"], modules, ["P01"], limit=limit, report=reported.append)
+    assert sorted(cell.key for cell in reported) == sorted(cell.key for cell in found.cells)
+    return {cell.module: cell for cell in found.cells}, found
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [("batch_norm", "killed by SIGKILL"), ("frozen_linear", "exit code 7"), ("rotary_embedding", "exit code 3")],
+)
+def test_a_worker_that_dies(module: str, reason: str) -> None:
+    cells, found = run(module, "positional_encoding")
+    assert cells[module].verdict is Verdict.UNTESTED
+    assert reason in cells[module].reason
+    assert cells["positional_encoding"].verdict is Verdict.HOLDS
+    assert len(found.lost) == 1
+    assert f"fake, native, {module} P01" in found.lost[0]
+
+
+def test_a_worker_that_hangs() -> None:
+    begun = time.monotonic()
+    cells, found = run("causal_attention", "positional_encoding", limit=5.0)
+    assert cells["causal_attention"].verdict is Verdict.UNTESTED
+    assert "no answer within 5 s" in cells["causal_attention"].reason
+    assert cells["positional_encoding"].verdict is Verdict.HOLDS
+    assert len(found.lost) == 1
+    assert time.monotonic() - begun < 60
+
+
+def test_a_worker_that_prints() -> None:
+    cells, found = run("input_normalizer", "positional_encoding")
+    assert {cell.verdict for cell in cells.values()} == {Verdict.HOLDS}
+    assert not found.lost
+
+
+def test_a_worker_killed_from_outside() -> None:
+    worker = Worker("fake", "native")
+    process = worker.start()
+    threading.Timer(1.0, os.kill, (process.pid, signal.SIGTERM)).start()
+    request = {"law": "P01", "module": "causal_attention", "format": None, "exchange": "."}
+    with pytest.raises(WorkerLost, match="killed by SIGTERM"):
+        worker.ask(request, 30.0)
+    answer = worker.ask(request | {"module": "positional_encoding"}, 30.0)
+    assert answer["verdict"] == "holds"
+    worker.stop()
+
+
+def test_a_backend_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "")
+    cells, found = run("positional_encoding")
+    assert cells["positional_encoding"].verdict is Verdict.UNTESTED
+    assert "not installed" in cells["positional_encoding"].reason or "unknown backend" in found.lost[0]
+
+
+def test_laws_of_interchange_without_peers() -> None:
+    found = compare(["fake"], ["native"], ["positional_encoding"], ["X01"])
+    assert [cell.verdict for cell in found.cells] == [Verdict.UNTESTED]
