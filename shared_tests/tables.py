@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import verdict_files
+from verdict_files import Key
+
 from constate.backend import FLAVOURS, KNOWN
 from constate.laws import CHAPTERS, LAWS
 from constate.verdicts import Verdict
-from verdict_files import Key
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -21,7 +22,7 @@ def fraction(verdicts: Iterable[str]) -> str:
     found = Counter(verdicts)
     applicable = found.total() - found[Verdict.NOT_APPLICABLE]
     if not applicable:
-        return "–"
+        return "-"
     not_run = f" ({found[Verdict.UNTESTED]} not run)" if found[Verdict.UNTESTED] else ""
     return f"{found[Verdict.HOLDS]}/{applicable}{not_run}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tables
 import verdict_files
+
 from constate.backend import KNOWN
 from constate.verdicts import Verdict
 
@@ -16,7 +17,7 @@ def test_the_readme_is_current() -> None:
 def test_a_fraction_is_three_numbers() -> None:
     assert tables.fraction(["holds", "broken", "not-applicable", "untested"]) == "1/3 (1 not run)"
     assert tables.fraction(["holds", "limited"]) == "1/2"
-    assert tables.fraction(["not-applicable"]) == "–"
+    assert tables.fraction(["not-applicable"]) == "-"
 
 
 def test_every_backend_has_verdicts() -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
+
+CLOSED = (str, bytes, int, float, complex, type, BuiltinFunctionType, FunctionType, MethodType, ModuleType)
+"""What is not entered."""
 
 
 def arrays_within(root: object, is_array: Callable[[object], bool]) -> Iterator[tuple[str, Any]]:
@@ -23,9 +27,7 @@ def arrays_within(root: object, is_array: Callable[[object], bool]) -> Iterator[
 
 
 def _parts(path: str, item: object) -> Iterator[tuple[str, object]]:
-    if isinstance(item, (str, bytes, int, float, complex, type, type(None))) or (
-        callable(item) and not hasattr(item, "__dict__")
-    ):
+    if isinstance(item, CLOSED) or item is None:
         return
     if isinstance(item, Mapping):
         for key, value in item.items():
@@ -33,7 +35,5 @@ def _parts(path: str, item: object) -> Iterator[tuple[str, object]]:
     elif isinstance(item, (list, tuple, set, frozenset)):
         for index, value in enumerate(item):
             yield f"{path}[{index}]", value
-    if type(item).__module__ in {"builtins", "types", "functools"}:
-        return
     for name, value in getattr(item, "__dict__", {}).items():
         yield (f"{path}.{name}" if path else name), value

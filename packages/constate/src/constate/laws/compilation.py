@@ -25,7 +25,7 @@ def _compare(subject: Subject, what: str, found: tuple[Array, State], expected: 
     return faults
 
 
-@law("C01", "same")
+@law("C01", "same", reports=["https://github.com/pytorch/pytorch/issues/100970"])
 def same(subject: Subject) -> None:
     """The compiled module gives the outputs and the state of the eager one, in both modes."""
     backend, faults = subject.backend, []
@@ -39,7 +39,7 @@ def same(subject: Subject) -> None:
     require(faults, f"the same outputs and state within {subject.reference.bound:g}")
 
 
-@law("C02", "seen")
+@law("C02", "seen", reports=["https://github.com/tensorflow/tensorflow/issues/44980"])
 def seen(subject: Subject) -> None:
     """A change of state after compilation takes effect without a rebuild.
 
@@ -66,7 +66,7 @@ def seen(subject: Subject) -> None:
         raise Broken(f"outputs {error:.3g} away from those of the new state{stale}", "the outputs of the new state")
 
 
-@law("C03", "no retrace")
+@law("C03", "no retrace", reports=["https://github.com/pytorch/pytorch/issues/128319"])
 def no_retrace(subject: Subject) -> None:
     """Ten steps are not traced again; train and eval are two traces at most.
 
@@ -80,7 +80,11 @@ def no_retrace(subject: Subject) -> None:
         raise Broken(f"{compiled.traces} traces in {STEPS} steps", "one or two traces")
 
 
-@law("C06", "nothing captured")
+@law(
+    "C06",
+    "nothing captured",
+    reports=["https://github.com/jax-ml/jax/issues/10585", "https://github.com/jax-ml/jax/pull/28157"],
+)
 def nothing_captured(subject: Subject) -> None:
     """No literal above 1 KiB is baked into the traced program.
 

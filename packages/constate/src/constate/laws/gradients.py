@@ -15,7 +15,7 @@ SCOPES: tuple[Scope, ...] = ("trainable", "careless")
 STEPS = 5
 
 
-@law("G01", "excluded")
+@law("G01", "excluded", reports=["https://github.com/huggingface/transformers/issues/25989"])
 def excluded(subject: Subject) -> None:
     """Nothing but parameters stands in the listing of what is trained."""
     seen = subject.backend.entries(subject.golden())
@@ -25,7 +25,7 @@ def excluded(subject: Subject) -> None:
     require(faults, f"the trainable listing {sorted(parameters)}")
 
 
-@law("G02", "no gradient")
+@law("G02", "no gradient", reports=["https://github.com/patrick-kidger/equinox/issues/318"])
 def no_gradient(subject: Subject) -> None:
     """No gradient reaches an entry that is not a parameter, in either mode."""
     faults = []
@@ -38,7 +38,14 @@ def no_gradient(subject: Subject) -> None:
     require(faults, "gradients of parameters and of nothing else")
 
 
-@law("G03", "untouched")
+@law(
+    "G03",
+    "untouched",
+    reports=[
+        "https://github.com/huggingface/diffusers/issues/1176",
+        "https://github.com/extropic-ai/sparse-transformers/pull/3",
+    ],
+)
 def untouched(subject: Subject) -> None:
     """What is not a parameter is bit-identical after 5 steps of SGD with momentum, Adam, AdamW with weight decay 0.1.
 
@@ -75,7 +82,7 @@ def untouched(subject: Subject) -> None:
     require(faults, "constants and counters with their bits, statistics with their own update, parameters moved")
 
 
-@law("G04", "no slots")
+@law("G04", "no slots", reports=["https://github.com/elixir-nx/axon/issues/453"])
 def no_slots(subject: Subject) -> None:
     """The optimizer keeps no state for anything but parameters.
 
@@ -123,7 +130,7 @@ def numerical_gradient(
     return by_path, [along(argument) if is_float(argument.dtype) else None for argument in arguments]
 
 
-@law("G05", "transparent")
+@law("G05", "transparent", reports=["https://github.com/pytorch/xla/issues/913"])
 def transparent(subject: Subject) -> None:
     """Gradients to inputs and parameters equal the float64 reference, in both modes.
 
@@ -150,7 +157,14 @@ def transparent(subject: Subject) -> None:
     require(faults, "the gradients of the float64 reference")
 
 
-@law("G07", "stays frozen")
+@law(
+    "G07",
+    "stays frozen",
+    reports=[
+        "https://github.com/jmclong/random-fourier-features-pytorch/issues/6",
+        "https://github.com/mindspore-lab/mindone/pull/439",
+    ],
+)
 def stays_frozen(subject: Subject) -> None:
     """What is not trained stays so when the module is frozen and set free again.
 

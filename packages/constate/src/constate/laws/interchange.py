@@ -33,7 +33,11 @@ def _peers(subject: Subject) -> Iterator[Path]:
     yield from peers
 
 
-@law("X01", "files")
+@law(
+    "X01",
+    "files",
+    reports=["https://github.com/google/flax/issues/866", "https://github.com/huggingface/transformers/issues/12626"],
+)
 def files(subject: Subject) -> None:
     """A file written by any backend is loaded by every other, bit for bit."""
     backend, name = subject.backend, subject.reference.name
@@ -53,7 +57,14 @@ def files(subject: Subject) -> None:
     require(faults, "every file of another backend loaded, with the same bits")
 
 
-@law("X02", "outputs")
+@law(
+    "X02",
+    "outputs",
+    reports=[
+        "https://github.com/huggingface/transformers/pull/15332",
+        "https://github.com/huggingface/transformers/pull/19454",
+    ],
+)
 def outputs(subject: Subject) -> None:
     """From the same state and inputs, outputs agree with the float64 reference within the bound of the catalogue, and
     with every other backend within twice that."""

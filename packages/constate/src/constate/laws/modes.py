@@ -17,7 +17,11 @@ def _moving(subject: Subject) -> set[str]:
     return moving
 
 
-@law("M01", "training only")
+@law(
+    "M01",
+    "training only",
+    reports=["https://github.com/keras-team/keras-core/pull/339", "https://github.com/strands-labs/robots/pull/2426"],
+)
 def training_only(subject: Subject) -> None:
     """Statistics move in training mode, and in training mode only."""
     moving, backend = _moving(subject), subject.backend
@@ -32,7 +36,7 @@ def training_only(subject: Subject) -> None:
     require(faults, f"{', '.join(sorted(moving))} moved by a training pass and by nothing else")
 
 
-@law("M02", "eval is pure")
+@law("M02", "eval is pure", reports=["https://github.com/pytorch/pytorch/issues/8208"])
 def eval_is_pure(subject: Subject) -> None:
     """In eval mode 100 passes change no bit, and an example's output does not depend on its batch."""
     backend, handle = subject.backend, subject.golden()
@@ -49,7 +53,11 @@ def eval_is_pure(subject: Subject) -> None:
     require(faults, "the same bits after 100 passes, and the same output for an example alone")
 
 
-@law("M03", "rule")
+@law(
+    "M03",
+    "rule",
+    reports=["https://github.com/keras-team/keras/issues/8982", "https://github.com/pytorch/pytorch/issues/19902"],
+)
 def rule(subject: Subject) -> None:
     """After 1,000 updates statistics agree with the float64 reference within the stated bound, counters exactly."""
     moving, reference = _moving(subject), subject.reference
@@ -66,7 +74,7 @@ def rule(subject: Subject) -> None:
     require(faults, f"statistics within {reference.statistics_bound:g}, counters exact")
 
 
-@law("M04", "constants stay")
+@law("M04", "constants stay", reports=["https://github.com/huggingface/transformers/issues/25306"])
 def constants_stay(subject: Subject) -> None:
     """Constants have the same bits in both modes."""
     constants = subject.paths(Kind.CONSTANT, Kind.DERIVED)

@@ -11,7 +11,11 @@ from constate.subject import Subject
 VALUE = np.array([1.0, 2.0, 3.0], np.float32)
 
 
-@law("N01", "collision")
+@law(
+    "N01",
+    "collision",
+    reports=["https://github.com/pytorch/pytorch/issues/1874", "https://github.com/pytorch/pytorch/pull/185056"],
+)
 def collision(subject: Subject) -> None:
     """A name that collides with an attribute, parameter, submodule or method is refused.
 
@@ -25,7 +29,7 @@ def collision(subject: Subject) -> None:
     require(faults, "each refused")
 
 
-@law("N02", "illegal")
+@law("N02", "illegal", reports=["https://github.com/keras-team/keras/issues/12195"])
 def illegal(subject: Subject) -> None:
     """A name that is empty, not a string, or has the path separator in it is refused.
 
@@ -39,7 +43,7 @@ def illegal(subject: Subject) -> None:
     require(faults, "each refused")
 
 
-@law("N03", "re-registration")
+@law("N03", "re-registration", reports=["https://github.com/deepchem/deepchem/issues/2237"])
 def re_registration(subject: Subject) -> None:
     """Registering a name again is refused unless asked for."""
     backend = subject.backend
@@ -66,7 +70,7 @@ def _unfit(value: Array) -> dict[str, object]:
     }
 
 
-@law("N04", "assignment")
+@law("N04", "assignment", reports=["https://github.com/pytorch/pytorch/issues/126000"])
 def assignment(subject: Subject) -> None:
     """Assigning another shape, dtype or type to an entry is refused, and changes nothing."""
     backend, faults = subject.backend, []

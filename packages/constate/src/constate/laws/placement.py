@@ -16,7 +16,11 @@ def _devices(subject: Subject) -> tuple[str, ...]:
     return devices
 
 
-@law("D01", "follows")
+@law(
+    "D01",
+    "follows",
+    reports=["https://github.com/dotnet/TorchSharp/issues/845", "https://github.com/pytorch/pytorch/issues/8017"],
+)
 def follows(subject: Subject) -> None:
     """Every entry follows the module to a device."""
     faults = []
@@ -28,7 +32,11 @@ def follows(subject: Subject) -> None:
     require(faults, f"every entry on {' and then on '.join(subject.backend.devices())}")
 
 
-@law("D02", "no stray")
+@law(
+    "D02",
+    "no stray",
+    reports=["https://github.com/pytorch/pytorch/issues/43815", "https://github.com/pytorch/audio/pull/457"],
+)
 def no_stray(subject: Subject) -> None:
     """After a move nothing stayed behind, plain attributes, lists and dicts included.
 
@@ -48,7 +56,7 @@ def no_stray(subject: Subject) -> None:
     require(faults, "every array of the module on the device, and a pass that runs there")
 
 
-@law("D03", "born there")
+@law("D03", "born there", reports=["https://github.com/pytorch/pytorch/issues/140602"])
 def born_there(subject: Subject) -> None:
     """Under a default-device context every entry is made on that device."""
     faults = []
@@ -67,7 +75,11 @@ WITNESSES = {
 """Entries that a cast to another float type has no business with."""
 
 
-@law("D04", "cast")
+@law(
+    "D04",
+    "cast",
+    reports=["https://github.com/pytorch/pytorch/issues/95337", "https://github.com/pytorch/pytorch/issues/138952"],
+)
 def cast(subject: Subject) -> None:
     """Float entries follow a cast unless pinned; pinned ones keep their bits; integers, bools and complex stay.
 
@@ -95,7 +107,14 @@ def cast(subject: Subject) -> None:
     require(faults, "float entries in bfloat16, all others and the pinned ones as they were")
 
 
-@law("D07", "precision")
+@law(
+    "D07",
+    "precision",
+    reports=[
+        "https://github.com/huggingface/transformers/issues/25681",
+        "https://github.com/EleutherAI/gpt-neox/issues/1003",
+    ],
+)
 def precision(subject: Subject) -> None:
     """Outputs after a cast to bfloat16 are within the bound that the catalogue states, at the end of the range in use.
 
