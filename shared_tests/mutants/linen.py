@@ -1,5 +1,6 @@
 """``FrozenLinear`` with one defect each, in linen."""
 
+from dataclasses import field
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,7 +48,7 @@ class StrayLinear(nn.Module):
 
     in_features: int
     out_features: int
-    helper: Any = HELPER
+    helper: Any = field(default_factory=lambda: HELPER)
 
     def setup(self) -> None:
         self.kernel = self.variable(CONSTANTS, "kernel", jnp.ones, (self.in_features, self.out_features))

@@ -41,10 +41,7 @@ def no_gradient(subject: Subject) -> None:
 @law(
     "G03",
     "untouched",
-    reports=[
-        "https://github.com/huggingface/diffusers/issues/1176",
-        "https://github.com/extropic-ai/sparse-transformers/pull/3",
-    ],
+    reports=["https://github.com/huggingface/diffusers/issues/1176"],
 )
 def untouched(subject: Subject) -> None:
     """What is not a parameter is bit-identical after 5 steps of SGD with momentum, Adam, AdamW with weight decay 0.1.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from constate.laws.law import Untested, attempt, differing, distance, first_line, law, require
+from constate.laws.law import NotApplicable, Untested, attempt, differing, distance, first_line, law, require
 from constate.subject import Subject
 
 
@@ -42,6 +42,8 @@ def files(subject: Subject) -> None:
     """A file written by any backend is loaded by every other, bit for bit."""
     backend, name = subject.backend, subject.reference.name
     expected = {path: subject.state[path] for path in subject.persistent}
+    if not expected:
+        raise NotApplicable("every entry is derived from the configuration, so that there is nothing to hand over")
     faults = []
     for peer in _peers(subject):
         file, format = peer / f"{name}.safetensors", backend.exchange_format

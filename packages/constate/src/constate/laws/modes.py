@@ -20,7 +20,7 @@ def _moving(subject: Subject) -> set[str]:
 @law(
     "M01",
     "training only",
-    reports=["https://github.com/keras-team/keras-core/pull/339", "https://github.com/strands-labs/robots/pull/2426"],
+    reports=["https://github.com/keras-team/keras-core/pull/339"],
 )
 def training_only(subject: Subject) -> None:
     """Statistics move in training mode, and in training mode only."""

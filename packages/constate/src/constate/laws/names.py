@@ -43,7 +43,7 @@ def illegal(subject: Subject) -> None:
     require(faults, "each refused")
 
 
-@law("N03", "re-registration", reports=["https://github.com/deepchem/deepchem/issues/2237"])
+@law("N03", "re-registration")
 def re_registration(subject: Subject) -> None:
     """Registering a name again is refused unless asked for."""
     backend = subject.backend

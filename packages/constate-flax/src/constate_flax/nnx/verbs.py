@@ -1,0 +1,220 @@
+"""What Flax NNX gets wrong, put right: functions for any ``nnx.Module``.
+
+Each names the laws that it serves. What NNX does right (building without memory, moving, gradients, compiling, train
+and eval mode) is not here. Modules are changed in place, as everywhere in NNX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from constate import checkpoint
+from constate.errors import Refused
+from constate.state import Array
+from constate_flax import arrays
+from constate_flax.nnx.state import Constant, Derived
+from constate_flax.nnx.tree import M, commit, leaves, like, plain, values
+
+
+def save(module: nnx.Module, path: str | Path, *, derived: Any = Derived) -> None:
+    """Write every entry that is not derived to one checksummed safetensors file, whole or not at all.
+
+    Serves P02 (Orbax refuses arrays of size zero, ``safetensors.flax`` writes float8 that it cannot read), P03
+    (``nnx.state`` is everything, tables that the constructor computes included) and P06 (no format of NNX's users keeps
+    checksums of all that it reads).
+
+    Args:
+        module: any module. Entries are named by their paths with ``/`` between levels; a shared variable is written
+            once, under its first path; a random key is written as its data, uint32.
+        path: the file; an existing one is replaced at once and only when the new one is complete.
+        derived: an NNX filter for what the constructor computes again.
+
+    Raises:
+        CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
+    """
+    checkpoint.write(Path(path), {n: arrays.to_numpy(v) for n, v in values(module, nnx.Not(derived)).items()})
+
+
+def load(module: M, path: str | Path, *, build: Callable[[], nnx.Module] | None = None, derived: Any = Derived) -> M:
+    """Read a file written by ``save``: all of it, or an error and no bit changed.
+
+    Serves P02 (a restore halves 64-bit types outside of JAX's x64 mode), P03, P04 (``nnx.update`` takes any shape and
+    dtype, Orbax casts), P06, and P11 for entries that are in no file.
+
+    Args:
+        module: the target; its entries keep their devices. It may come from ``nnx.eval_shape``.
+        path: the file.
+        build: the module's factory. Given one, every derived entry is computed again by it.
+        derived: an NNX filter for what the constructor computes again; the one that ``save`` was given.
+
+    Returns:
+        The module.
+
+    Raises:
+        CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
+            names each.
+        Refused: a derived entry has no memory and ``build`` is not given, or ``build`` makes another one.
+    """
+    found, _ = checkpoint.read(Path(path))
+    targets, computed = values(module, nnx.Not(derived)), values(module, derived)
+    expected = {name: plain(value) for name, value in targets.items()}
+    checkpoint.check(Path(path), found, {name: (form.shape, str(form.dtype)) for name, form in expected.items()})
+    if build is not None:
+        again = values(build(), derived)
+        for name, value in computed.items():
+            if name not in again or plain(again[name]) != plain(value):
+                made = _form(again.get(name))
+                raise Refused(f"{name}: build makes {made}, expected {_form(value)}; nothing was changed")
+            found[name] = arrays.to_numpy(again[name])
+    for name, value in computed.items():
+        if name not in found and isinstance(value, jax.ShapeDtypeStruct):
+            raise Refused(f"{name}: is derived and has no memory; pass build=, which computes it; nothing was changed")
+    return commit(module, {name: like(value, (targets | computed)[name]) for name, value in found.items()})
+
+
+def copy(module: M) -> M:
+    """A copy with memory of its own.
+
+    Serves P07: ``nnx.clone`` makes new variables around the old arrays, so that a program that is given one module to
+    reuse its memory (``donate_argnums``) destroys the other.
+
+    Args:
+        module: any module; what it shares within itself, the copy shares within itself.
+    """
+    with jax.enable_x64(True):  # else a copy of a 64-bit array has 32
+        copied: M = nnx.clone(module, arrays=True)
+        return copied
+
+
+def cast(module: M, dtype: Any, *, keep: Sequence[str] = ()) -> M:
+    """Cast the float entries to another float type, in place, except those that are to keep their precision.
+
+    Serves D04 and D07: NNX has no verb for it, and ``jax.tree.map`` over the state rounds every table and statistic.
+
+    Args:
+        module: any module.
+        dtype: a floating-point type, ``jnp.bfloat16``. Integers, booleans, complex entries and keys stay as they are.
+        keep: patterns of canonical paths to leave alone, ``["*/inv_freq"]``; case-sensitive, ``*`` also matches ``/``.
+
+    Returns:
+        The module.
+
+    Raises:
+        Refused: the dtype is not a floating-point type, or a pattern matches no entry.
+    """
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise Refused(f"found dtype {dtype}, expected a floating-point type; nothing was cast")
+    found = values(module)
+    for pattern in keep:
+        if not any(fnmatchcase(name, pattern) for name in found):
+            raise Refused(f"keep: {pattern!r} matches no entry; found {', '.join(found)}; nothing was cast")
+    with jax.enable_x64(True):  # else a 64-bit array is halved before it is cast
+        new = {
+            name: value.astype(dtype)
+            for name, value in found.items()
+            if jnp.issubdtype(value.dtype, jnp.floating) and not any(fnmatchcase(name, pattern) for pattern in keep)
+        }
+    return commit(module, new)
+
+
+def register(
+    module: M,
+    name: str,
+    value: Array | jax.Array,
+    kind: type[nnx.Variable[Any]] = Constant,
+    *,
+    replace: bool = False,
+) -> M:
+    """Add an entry to a module that is built, without hiding anything.
+
+    Serves N01, N02 and N03: ``module.name = variable`` replaces a parameter, a submodule or a method in silence. And
+    P02: ``jnp.asarray`` halves 64-bit types outside of JAX's x64 mode, this does not.
+
+    Args:
+        module: any module; the entry is added at its root.
+        name: a Python identifier that nothing of the module has.
+        value: the array, of any dtype, copied bit for bit.
+        kind: the type of variable, ``nnx.Param`` for one that is trained.
+        replace: take the place of a variable of that name.
+
+    Returns:
+        The module.
+
+    Raises:
+        Refused: the name is taken or is no identifier.
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise Refused(f"found the name {name!r}, expected a Python identifier, which can be saved and found again")
+    present = vars(module).get(name)
+    if isinstance(present, nnx.Variable):
+        if not replace:
+            raise Refused(f"{name!r} is registered; pass replace=True to replace it, or choose another name")
+    elif hasattr(module, name):
+        what = "submodule" if isinstance(present, nnx.Module) else "method or an attribute"
+        raise Refused(f"{name!r} is a {what} of {type(module).__name__}, which an entry would hide; choose another")
+    setattr(module, name, kind(arrays.from_numpy(arrays.to_numpy(value))))
+    return module
+
+
+def assign(module: M, path: str, value: Array | jax.Array) -> M:
+    """Give an entry a new value of the same shape and dtype.
+
+    Serves N04: ``variable[...] = value`` casts to the entry's dtype in silence, and ``variable.set_value(value)`` takes
+    anything.
+
+    Args:
+        module: any module.
+        path: the canonical path of an entry.
+        value: an array of the entry's shape and dtype; it is put on the entry's devices.
+
+    Returns:
+        The module.
+
+    Raises:
+        Refused: there is no such entry, the value is no array, or has another shape or dtype.
+    """
+    found = values(module)
+    if path not in found:
+        raise Refused(f"{path!r} is no entry of the module; expected one of {', '.join(found)}")
+    if not hasattr(value, "dtype") or not hasattr(value, "shape"):
+        raise Refused(f"{path}: found {type(value).__name__}, expected an array; nothing was changed")
+    if value.shape != found[path].shape or value.dtype != found[path].dtype:
+        raise Refused(f"{path}: found {_form(value)}, expected {_form(found[path])}; nothing was changed")
+    return commit(module, {path: like(arrays.to_numpy(value), found[path])})
+
+
+def optimizer(
+    module: nnx.Module, transformation: optax.GradientTransformation, *, wrt: Any = nnx.Param
+) -> nnx.Optimizer[Any]:
+    """An ``nnx.Optimizer`` over those of the parameters that ``wrt`` selects, and over nothing else.
+
+    Serves G03 and G04: ``wrt=nnx.Variable`` or ``wrt=...`` hands constants and tables to the optimizer as well. Take
+    the gradients by the filter of what this returns: ``nnx.grad(loss, argnums=nnx.DiffState(0, optimizer.wrt))``.
+
+    Args:
+        module: any module; its parameters are its variables of type ``nnx.Param``.
+        transformation: an optax optimizer.
+        wrt: an NNX filter.
+
+    Raises:
+        Refused: ``wrt`` selects no parameter.
+    """
+    only = nnx.All(nnx.Param, wrt)
+    if not leaves(module, only):
+        raise Refused(f"wrt={wrt!r} selects no nnx.Param of {type(module).__name__}; nothing would be trained")
+    return nnx.Optimizer(module, transformation, wrt=only)
+
+
+def _form(value: Any) -> str:
+    return "nothing" if value is None else f"{value.dtype}{list(value.shape)}"
+
+
+__all__ = ["assign", "cast", "copy", "load", "optimizer", "register", "save"]
