@@ -26,7 +26,7 @@ MAY_KNOW = {
     "checkpoint": {"state", "errors"},
     "catalog": {"state", "errors"},
     "verdicts": set(),
-    "subject": {"backend", "catalog", "state"},
+    "subject": {"backend", "catalog", "errors", "state"},
     "laws": {"subject", "backend", "catalog", "state", "errors"},
     "checking": {"laws", "subject", "backend", "catalog", "verdicts", "errors"},
     "worker": {"backend", "catalog", "checking", "laws", "subject"},

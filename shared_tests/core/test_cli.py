@@ -53,7 +53,10 @@ def test_a_known_backend_that_is_not_installed(
 ) -> None:
     monkeypatch.setattr("constate.backend.entry_points", lambda **_: [])
     code, _, err = run(capsys, monkeypatch, "compare", "--backend", "nnx")
-    assert (code, err) == (2, "constate: backend 'nnx' is not installed; install it with: pip install constate-flax\n")
+    assert (code, err) == (
+        2,
+        "constate: backend 'nnx' is not installed; install it with: pip install 'constate-flax'\n",
+    )
 
 
 @pytest.mark.usefixtures("fake_backend")

@@ -1,12 +1,22 @@
 """``FrozenLinear`` with one defect each, in TensorFlow."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import tensorflow as tf
 
 TABLE = np.ones(512, np.float32)
-HELPER = SimpleNamespace(table=tf.zeros(3))
+
+
+class Helper:
+    """One object for all modules, which no copy of a module copies."""
+
+    def __init__(self) -> None:
+        self.table = tf.zeros(3)
+
+    def __deepcopy__(self, memo: object) -> "Helper":
+        return self
+
+
+HELPER = Helper()
 
 
 class TrainedLinear(tf.Module):

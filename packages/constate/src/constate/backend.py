@@ -244,10 +244,10 @@ KNOWN = {
     "torch": "constate-torch",
     "linen": "constate-flax",
     "nnx": "constate-flax",
-    "tensorflow": "constate-tensorflow",
-    "keras-tensorflow": "constate-keras",
+    "tensorflow": "constate-tensorflow[cpu]",
+    "keras-tensorflow": "constate-keras[tensorflow]",
 }
-"""The backends of this project and the distribution that brings each."""
+"""The backends of this project and what to install for each."""
 
 FLAVOURS = ("native", "constate")
 
@@ -275,7 +275,7 @@ def check_names(names: Sequence[str]) -> None:
         if name in present:
             continue
         if name in KNOWN:
-            raise UsageError(f"backend {name!r} is not installed; install it with: pip install {KNOWN[name]}")
+            raise UsageError(f"backend {name!r} is not installed; install it with: pip install '{KNOWN[name]}'")
         raise UsageError(f"unknown backend {name!r}{nearest(name, [*KNOWN, *present])}")
 
 

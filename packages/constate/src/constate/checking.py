@@ -11,9 +11,8 @@ from pathlib import Path
 
 from constate.backend import Backend, package_folder
 from constate.catalog import get_reference
-from constate.errors import Unsupported
-from constate.laws import LAWS, Broken, Law, NotApplicable, Untested, get_law
-from constate.laws.law import first_line
+from constate.errors import Broken, Unsupported, first_line
+from constate.laws import LAWS, Law, NotApplicable, Untested, get_law
 from constate.subject import Subject
 from constate.verdicts import Cell, Verdict, load_reasons, settle
 

@@ -32,6 +32,23 @@ class Unsupported(ConstateError):
         self.link = link
 
 
+class Broken(Exception):
+    """A law does not hold: what was found, and what was expected."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(f"found {found}; expected {expected}")
+        self.found = found
+        self.expected = expected
+
+
+def first_line(error: BaseException) -> str:
+    """``TypeError: what it says``, cut to one line."""
+    if isinstance(error, Broken):
+        return error.found
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:160]}{'…' if len(text) > 160 else ''}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for a near miss, else the list of what there is."""
     names = list(dict.fromkeys(known))

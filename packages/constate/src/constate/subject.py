@@ -11,6 +11,7 @@ import numpy as np
 
 from constate.backend import Backend, Handle, Spec
 from constate.catalog import Reference, State
+from constate.errors import Broken, Unsupported, first_line
 from constate.state import Array, Entry, Kind
 
 PROBE = "trained_probe"
@@ -105,7 +106,12 @@ class Subject:
     def save(self, handle: Handle) -> Path:
         """Save to a new file in the chosen format."""
         path = self.file()
-        self.backend.save(handle, path, self.chosen_format)
+        try:
+            self.backend.save(handle, path, self.chosen_format)
+        except Unsupported:
+            raise
+        except Exception as error:  # of whatever type: a module that cannot be saved breaks every law about saving
+            raise Broken(f"saving fails with {first_line(error)}", "a file of the module's state") from error
         return path
 
     def load(self, handle: Handle, path: Path) -> Handle:

@@ -16,7 +16,7 @@ def backends() -> None:
     present = backend.installed()
     for name in [*present, *(known for known in backend.KNOWN if known not in present)]:
         if name not in present:
-            table.add_row(name, f"not installed: pip install {backend.KNOWN[name]}", "", style="dim")
+            table.add_row(name, f"not installed: pip install '{backend.KNOWN[name]}'", "", style="dim")
             continue
         worker = Worker(name, "native")
         try:

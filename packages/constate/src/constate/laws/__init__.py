@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from constate.laws.law import CHAPTERS, LAWS, Broken, Law, NotApplicable, Untested, get_law
+from constate.laws.law import CHAPTERS, LAWS, Law, NotApplicable, Untested, get_law
 
 # Importing a chapter enters its laws, in the order in which they stand in the contract.
 for _chapter in ("persistence", "files", "placement", "gradients", "compilation", "names", "modes", "interchange"):
@@ -13,4 +13,4 @@ _in_order = dict(sorted(LAWS.items(), key=lambda item: (list(CHAPTERS).index(ite
 LAWS.clear()
 LAWS.update(_in_order)
 
-__all__ = ["CHAPTERS", "LAWS", "Broken", "Law", "NotApplicable", "Untested", "get_law"]
+__all__ = ["CHAPTERS", "LAWS", "Law", "NotApplicable", "Untested", "get_law"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from constate.catalog import State
-from constate.laws.law import Broken, NotApplicable, distance, law, require
+from constate.errors import Broken
+from constate.laws.law import NotApplicable, distance, law, require
 from constate.state import Array, is_float
 from constate.subject import Subject
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from constate.backend import Handle
-from constate.laws.law import Broken, NotApplicable, attempt, differing, distance, first_line, law, require
+from constate.errors import Broken, first_line
+from constate.laws.law import NotApplicable, attempt, differing, distance, law, require
 from constate.state import Array, Kind, dtype_named, flip_bits, poisoned, same_bits
 from constate.subject import Subject
 

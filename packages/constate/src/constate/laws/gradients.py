@@ -6,7 +6,8 @@ import numpy as np
 
 from constate.backend import Optimizer, Scope
 from constate.catalog import Reference, State
-from constate.laws.law import attempt, differing, distance, first_line, law, require
+from constate.errors import first_line
+from constate.laws.law import attempt, differing, distance, law, require
 from constate.state import Array, Kind, is_float
 from constate.subject import PROBE, Subject
 

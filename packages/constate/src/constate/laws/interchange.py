@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from constate.laws.law import NotApplicable, Untested, attempt, differing, distance, first_line, law, require
+from constate.errors import first_line
+from constate.laws.law import NotApplicable, Untested, attempt, differing, distance, law, require
 from constate.subject import Subject
 
 
@@ -20,7 +21,10 @@ def publish(subject: Subject, folder: Path) -> None:
     outputs, _ = backend.forward(handle, *subject.inputs)
     np.save(folder / f"{name}.npy", outputs)
     if backend.exchange_format is not None:
-        backend.save(handle, folder / f"{name}.safetensors", backend.exchange_format)
+        file = folder / f"{name}.safetensors"
+        _, error = attempt(backend.save, handle, file, backend.exchange_format)
+        if error is not None:  # the others find no file; why there is none is a matter of the laws of persistence
+            file.unlink(missing_ok=True)
 
 
 def _peers(subject: Subject) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from constate.errors import Unsupported, UsageError, nearest
+from constate.errors import Broken, Unsupported, UsageError, nearest
 from constate.state import Array, describe, same_bits
 from constate.subject import Subject
 
@@ -25,15 +25,6 @@ CHAPTERS = {
     "M": "Modes",
     "X": "Interchange",
 }
-
-
-class Broken(Exception):
-    """The law does not hold: what was found, and what was expected."""
-
-    def __init__(self, found: str, expected: str) -> None:
-        super().__init__(f"found {found}; expected {expected}")
-        self.found = found
-        self.expected = expected
 
 
 class NotApplicable(Exception):
@@ -105,12 +96,6 @@ def attempt(call: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, E
         raise
     except Exception as error:  # a refusal may be of any type: what counts is that there is one
         return None, error
-
-
-def first_line(error: BaseException) -> str:
-    """``TypeError: what it says``, cut to one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:160]}{'…' if len(text) > 160 else ''}"
 
 
 def require(faults: Iterable[str], expected: str) -> None:

@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 
 from constate.backend import Handle
-from constate.laws.law import attempt, differing, distance, first_line, law, require
+from constate.errors import first_line
+from constate.laws.law import attempt, differing, distance, law, require
 from constate.state import Kind, flip_bits, poisoned, same_bits
 from constate.subject import Subject
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from constate.laws.law import Broken, NotApplicable, attempt, distance, first_line, law, require
+from constate.errors import Broken, first_line
+from constate.laws.law import NotApplicable, attempt, distance, law, require
 from constate.state import Array, dtype_named, is_float, same_bits
 from constate.subject import Subject
 

@@ -1,0 +1,93 @@
+"""Where a module keeps its arrays: the paths are those that ``tf.train.Checkpoint`` writes."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+import tensorflow as tf
+
+from constate.reach import arrays_within
+
+TensorOrVariable: TypeAlias = Any
+"""A ``tf.Tensor`` or a ``tf.Variable``: TensorFlow ships no types."""
+
+
+class Place(NamedTuple):
+    """Where an array is kept."""
+
+    array: TensorOrVariable
+    owner: Any
+    name: str
+    tracked: bool
+    """Whether ``tf.train.Checkpoint`` follows the attribute."""
+
+
+def is_array(item: object) -> bool:
+    """Whether it is a tensor or a variable with numbers in it: the handle of a table or a data set has none."""
+    return isinstance(item, (tf.Tensor, tf.Variable)) and item.dtype not in (tf.resource, tf.variant)
+
+
+def places(module: Any) -> dict[str, Place]:
+    """Every variable that the module tracks, by attributes, lists and dicts, and every tensor or untracked variable
+    that is an attribute of a module, by path, nearest to the root first. An array that is shared has several paths."""
+    found: dict[str, Place] = {}
+    waiting: deque[tuple[str, Any, tuple[int, ...]]] = deque([("", module, (id(module),))])
+    while waiting:
+        path, item, above = waiting.popleft()
+        children = dict(tf.train.TrackableView.children(item))
+        own = vars(item).items() if isinstance(item, tf.Module) else ()
+        untracked = {name: value for name, value in own if is_array(value) and value is not children.get(name)}
+        for name, child in {**children, **untracked}.items():
+            array = child if is_array(child) else getattr(child, "value", None)  # a Keras weight holds a variable
+            if is_array(array):
+                found[f"{path}{name}"] = Place(array, item, name, name not in untracked)
+            elif id(child) not in above:
+                waiting.append((f"{path}{name}/", child, (*above, id(child))))
+    return found
+
+
+def held(module: Any) -> Iterator[tuple[str, TensorOrVariable]]:
+    """Every array that the module holds, wherever it keeps it, with a path such as ``cache['key'][0]``."""
+    for path, array in arrays_within(module, is_array):
+        yield re.sub(r"_self_unconditional_dependency_names\['(.*?)'\]", r"\1", path), array
+
+
+def device_of(array: TensorOrVariable) -> str:
+    """``CPU:1``; ``graph`` for an array in a graph, which has no memory."""
+    if not tf.is_symbolic_tensor(array.handle if isinstance(array, tf.Variable) else array):
+        spec = tf.DeviceSpec.from_string(array.device)
+        return f"{spec.device_type}:{spec.device_index}"
+    return "graph"
+
+
+def persistent(module: Any) -> dict[str, TensorOrVariable]:
+    """What ``tf.train.Checkpoint`` would save, by path; a shared variable once, under its first path."""
+    last_to_first = reversed(places(module).items())
+    once = {id(place.array): (path, place.array) for path, place in last_to_first if place.tracked}
+    return dict(reversed(once.values()))
+
+
+def remade(variable: TensorOrVariable, value: TensorOrVariable) -> TensorOrVariable:
+    """A new variable with another value, and whatever else the given one has."""
+    return tf.Variable(
+        value,
+        trainable=variable.trainable,
+        name=variable.name.partition(":")[0],
+        shape=variable.shape,
+        constraint=variable.constraint,
+        synchronization=variable.synchronization,
+        aggregation=variable.aggregation,
+    )
+
+
+def rebuilt(module: Any, make: Callable[[TensorOrVariable], TensorOrVariable]) -> Any:
+    """A copy of the module in which every array, wherever it is kept, is what ``make`` gives for it.
+
+    What is shared stays shared. The module itself is not changed: the programs that ``tf.function`` made of it go on
+    with its variables, and those of the copy are traced when they are first called.
+    """
+    return copy.deepcopy(module, {id(array): make(array) for _, array in list(held(module))})

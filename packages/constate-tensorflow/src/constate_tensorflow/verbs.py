@@ -1,0 +1,266 @@
+"""What TensorFlow gets wrong or has no verb for, put right: functions for any ``tf.Module``.
+
+Each names the laws that it serves. What TensorFlow does right (listing, gradients, compiling, pickling) is not here.
+
+A ``tf.Variable`` keeps its dtype and its device for life, so that ``cast``, ``move`` and ``materialise`` return
+another module with other variables and leave the given one as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from constate import checkpoint
+from constate.errors import Refused
+from constate_tensorflow.tree import held, is_array, persistent, places, rebuilt, remade
+
+
+def save(module: tf.Module, path: str | Path) -> None:
+    """Write every variable that the module tracks to one checksummed safetensors file, whole or not at all.
+
+    Serves P02 (0-d and float8 variables, which ``safetensors.tensorflow`` refuses) and P06 (safetensors has no
+    checksum, and ``tf.train.Checkpoint`` none of the footer of its index).
+
+    Args:
+        module: any module; entries are named by attributes with ``/`` between levels, ``layers/0/kernel``.
+        path: the file; an existing one is replaced at once and only when the new one is complete.
+
+    Raises:
+        CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
+    """
+    checkpoint.write(Path(path), {name: np.asarray(found.numpy()) for name, found in persistent(module).items()})
+
+
+def load(module: tf.Module, path: str | Path, *, build: Callable[[], tf.Module] | None = None) -> None:
+    """Read a file written by ``save``: all of it, or an error and no bit changed.
+
+    Serves P04 (a loop over what ``safetensors.tensorflow`` read takes no notice of an unexpected entry), P05
+    (``tf.train.Checkpoint`` assigns what fits before ``assert_consumed`` raises), P06 and P11.
+
+    Args:
+        module: the target; its entries keep their device.
+        path: the file.
+        build: the module's factory. Given one, every attribute that is a tensor, which no file holds, is computed
+            again by it.
+
+    Raises:
+        CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
+            names each.
+        Refused: the factory makes a tensor of another shape than the module has.
+    """
+    arrays, _ = checkpoint.read(Path(path))
+    targets = persistent(module)
+    checkpoint.check(Path(path), arrays, {n: (tuple(v.read_value().shape), v.dtype.name) for n, v in targets.items()})
+    computed = {} if build is None else places(build())
+    derived = {name: place for name, place in places(module).items() if not place.tracked and name in computed}
+    for name, place in derived.items():
+        if computed[name].array.shape != place.array.shape:
+            raise Refused(
+                f"{name}: the factory makes {computed[name].array.shape}, the module has {place.array.shape}; "
+                "nothing was changed, pass the factory that made the module"
+            )
+    for name, place in derived.items():
+        with tf.device(place.array.device):
+            value = tf.cast(computed[name].array, place.array.dtype)
+        if isinstance(place.array, tf.Variable):
+            place.array.assign(value)
+        else:
+            setattr(place.owner, place.name, value)
+    for name, array in arrays.items():
+        targets[name].assign(array)
+
+
+def abstract(build: Callable[[], tf.Module]) -> tf.Module:
+    """The module as its factory makes it, with shapes and dtypes and without memory, for ``materialise``.
+
+    Serves P11: a ``tf.Variable`` takes memory when it is made. Here it is made in a ``tf.Graph``, where it is a node.
+
+    Args:
+        build: the module's factory; it must not ask for values (``.numpy()``), which a graph does not have.
+    """
+    with tf.Graph().as_default():
+        return build()
+
+
+def materialise(module: tf.Module, *, device: str | None = None) -> tf.Module:
+    """An abstract module with memory: variables of zeros, to be loaded, and tensors computed from the configuration.
+
+    Serves P11.
+
+    Args:
+        module: what ``abstract`` returned.
+        device: ``"CPU:1"``; by default TensorFlow's choice.
+
+    Raises:
+        Refused: a tensor was computed from a variable, which has no value yet.
+    """
+
+    def make(array: Any) -> Any:
+        if isinstance(array, tf.Variable):
+            return remade(array, tf.zeros(array.shape, array.dtype))
+        if not tf.is_symbolic_tensor(array):
+            return tf.identity(array)
+        try:
+            value = tf.compat.v1.Session(graph=array.graph).run(array)
+        except tf.errors.FailedPreconditionError as error:
+            path = next(path for path, other in held(module) if other is array)
+            raise Refused(f"{path}: computed from a variable, which has no value yet; build it with memory") from error
+        return tf.constant(value)
+
+    with tf.device(device):
+        return rebuilt(module, make)
+
+
+def move(module: tf.Module, device: str) -> tf.Module:
+    """The module on another device: every variable and tensor of it, wherever it is kept.
+
+    Serves D01 and D02: TensorFlow has no such verb. To make the module again there and assign gives the new one only
+    what its constructor makes.
+
+    Args:
+        module: any module; not changed.
+        device: ``"CPU:1"``, ``"GPU:0"``.
+    """
+
+    def make(array: Any) -> Any:
+        return remade(array, array.read_value()) if isinstance(array, tf.Variable) else tf.identity(array)
+
+    with tf.device(device):
+        return rebuilt(module, make)
+
+
+def cast(module: tf.Module, dtype: tf.DType, *, keep: Sequence[str] = ()) -> tf.Module:
+    """The module with its float entries in another float type, except those that are to keep their precision.
+
+    Serves D04 and D07: TensorFlow has no such verb.
+
+    Args:
+        module: any module; not changed.
+        dtype: a floating-point type.
+        keep: patterns of canonical paths to leave alone, ``["*/inv_freq"]``; case-sensitive, ``*`` also matches ``/``.
+
+    Raises:
+        Refused: the dtype is not a floating-point type, a pattern matches no entry, or a weight belongs to a Keras
+            layer, which makes its weights in the dtype of its policy.
+    """
+    dtype = tf.as_dtype(dtype)
+    if not dtype.is_floating:
+        raise Refused(f"found dtype {dtype.name}, expected a floating-point type; nothing was cast")
+    found = places(module)
+    for pattern in keep:
+        if not any(fnmatchcase(name, pattern) for name in found):
+            raise Refused(f"keep: {pattern!r} matches no entry; found {', '.join(found)}; nothing was cast")
+
+    pinned = {id(place.array) for name, place in found.items() if any(fnmatchcase(name, pattern) for pattern in keep)}
+
+    def follows(array: Any) -> bool:
+        return bool(array.dtype.is_floating) and id(array) not in pinned
+
+    def make(array: Any) -> Any:
+        with tf.device(array.device):
+            value = tf.cast(array, dtype if follows(array) else array.dtype)
+            return remade(array, value) if isinstance(array, tf.Variable) else value
+
+    made = rebuilt(module, make)
+    for name, place in places(made).items():
+        if follows(found[name].array) and place.array.dtype != dtype:
+            raise Refused(f"{name}: belongs to a Keras layer, which keeps its dtype; make it with dtype={dtype.name!r}")
+    return made
+
+
+def copy(module: tf.Module) -> tf.Module:
+    """A copy of the module that shares no memory with it, on the same devices.
+
+    Serves P07: ``copy.deepcopy`` gives both modules one tensor, and puts the variables on the default device.
+    """
+
+    def make(array: Any) -> Any:
+        with tf.device(array.device):
+            value = tf.constant(array.numpy())
+            return remade(array, value) if isinstance(array, tf.Variable) else value
+
+    return rebuilt(module, make)
+
+
+def register(module: tf.Module, name: str, value: Any, *, replace: bool = False) -> None:
+    """``setattr`` of an entry that hides nothing and replaces only what it is asked to replace.
+
+    Serves N01, N02 and N03: ``setattr`` takes any name.
+
+    Args:
+        module: any module.
+        name: the attribute.
+        value: a ``tf.Variable``, which is saved, or a ``tf.Tensor``, which is not.
+        replace: put it in the place of the variable or tensor of that name.
+
+    Raises:
+        Refused: the name is no string, is empty, has a ``/`` in it or is taken, or the value is no variable or tensor;
+            nothing was changed.
+    """
+    if not isinstance(name, str) or not name or "/" in name:
+        raise Refused(f"found the name {name!r}, expected a string, not empty, without '/', the path separator")
+    if not is_array(value):
+        raise Refused(f"{name}: found {type(value).__name__}, expected a tf.Variable or a tf.Tensor")
+    if hasattr(module, name):
+        if not is_array(vars(module).get(name)):
+            raise Refused(f"{name!r} is the name of something else in {type(module).__name__}; choose another name")
+        if not replace:
+            raise Refused(f"{name!r} is registered; pass replace=True to replace it, or choose another name")
+        delattr(module, name)  # else a checkpoint goes on with a variable whose attribute is now a tensor
+    setattr(module, name, value)
+
+
+def assign(module: tf.Module, path: str, value: Any) -> None:
+    """Give an entry new values of the same shape and dtype.
+
+    Serves N04: ``Variable.assign`` converts a NumPy array of another dtype, and an attribute that is a tensor takes
+    anything.
+
+    Args:
+        module: any module.
+        path: the canonical path of a variable or tensor.
+        value: a tensor, variable or NumPy array of the entry's shape and dtype.
+
+    Raises:
+        Refused: there is no such entry, the value is no array, or has another shape or dtype.
+    """
+    found = places(module)
+    if path not in found:
+        raise Refused(f"{path!r} is no entry of the module; expected one of {', '.join(found)}")
+    place = found[path]
+    if not is_array(value) and not isinstance(value, np.ndarray):
+        raise Refused(f"{path}: found {type(value).__name__}, expected a tensor or an array; nothing was changed")
+    shape, dtype = tuple(value.shape), tf.as_dtype(value.dtype)
+    if shape != tuple(place.array.shape) or dtype != place.array.dtype:
+        raise Refused(
+            f"{path}: found {dtype.name}{list(shape)}, expected {place.array.dtype.name}{list(place.array.shape)}; "
+            "nothing was changed"
+        )
+    if isinstance(place.array, tf.Variable):
+        place.array.assign(value)
+    else:
+        with tf.device(place.array.device):
+            setattr(place.owner, place.name, tf.convert_to_tensor(value))
+
+
+def apply_gradients(optimizer: Any, gradients_and_variables: Iterable[tuple[Any, Any]]) -> None:
+    """``optimizer.apply_gradients`` for the trainable ones among the variables, and for nothing else.
+
+    Serves G04: a Keras optimizer makes its slots for every variable of the first call, trainable or not.
+
+    Args:
+        optimizer: a Keras optimizer.
+        gradients_and_variables: pairs, as for ``optimizer.apply_gradients``.
+    """
+    optimizer.apply_gradients([pair for pair in gradients_and_variables if pair[1].trainable])
+
+
+__all__ = [
+    "abstract", "apply_gradients", "assign", "cast", "copy", "load", "materialise", "move", "register", "save",
+]  # fmt: skip
