@@ -17,7 +17,7 @@ import numpy as np
 
 from constate.backend import Backend, Compiled, Gradients, Handle, Spec, Trained
 from constate.errors import Unsupported
-from constate.state import Array, Kind, Seen, flip_bits
+from constate.state import Array, Kind, Seen, dtype_named, flip_bits
 
 Base = type[Backend]
 
@@ -221,7 +221,11 @@ def the_device_context_is_ignored(base: Base) -> Base:
 def cast_touches_pinned_entries(base: Base) -> Base:
     class Mutated(base):
         def cast(self, handle: Handle, dtype: str, spec: Spec, *, keep: Sequence[str] = ()) -> Handle:
-            return super().cast(handle, dtype, spec)
+            handle = super().cast(handle, dtype, spec, keep=keep)
+            for path in keep:
+                value = self.read(handle, path)
+                handle = self.write(handle, path, value.astype(dtype_named(dtype)).astype(value.dtype))
+            return handle
 
     return Mutated
 

@@ -1,0 +1,1 @@
+"""The catalogue's modules as one writes them in Keras; each file stands on its own and may be copied out."""

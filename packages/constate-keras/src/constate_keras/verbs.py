@@ -1,0 +1,195 @@
+"""What Keras gets wrong, put right: functions for any built ``keras.Model`` or layer, on any Keras backend.
+
+Each names the laws that it serves. What Keras does right (copying, moving, casting by a dtype policy, compiling,
+freezing, listing) is not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from constate import checkpoint
+from constate.errors import Refused
+from constate.state import Array, Kind
+from constate_keras.rebuilding import extended
+from constate_keras.walk import persistent, root, saved, variables
+
+
+def save(model: keras.Layer, path: str | Path) -> None:
+    """Write every variable that Keras saves, and the state of every seed generator, to one checksummed safetensors
+    file, whole or not at all.
+
+    Serves P02 (``.weights.h5`` and ``.keras`` files cannot hold float8) and P06 (HDF5 keeps no checksum unless asked
+    for one, so that a damaged ``.weights.h5`` file is loaded).
+
+    Args:
+        model: any built model or layer; entries are named by their canonical paths.
+        path: the file; an existing one is replaced at once and only when the new one is complete.
+
+    Raises:
+        CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
+    """
+    checkpoint.write(Path(path), {name: _numpy(variable) for name, variable in persistent(model).items()})
+
+
+def load(model: keras.Layer, path: str | Path, *, build: Callable[[], keras.Layer] | None = None) -> None:
+    """Read a file written by ``save``: all of it, or an error and no bit changed.
+
+    Serves P04 (``load_weights`` goes by position, casts another dtype in silence, and names no unexpected entry), P05
+    (it assigns what fits before it raises), P06, and P11.
+
+    Args:
+        model: the target; its variables keep their device.
+        path: the file.
+        build: makes a built model like this one. Given one, every variable that is not saved is computed again by it.
+
+    Raises:
+        CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
+            names each.
+    """
+    arrays, _ = checkpoint.read(Path(path))
+    targets = persistent(model)
+    expected = {name: (tuple(variable.shape), variable.dtype) for name, variable in targets.items()}
+    checkpoint.check(Path(path), arrays, expected)
+    everything = variables(model)
+    if build is not None:
+        recomputed = variables(build())
+        derived = everything.keys() - targets.keys()
+        arrays |= {name: _numpy(recomputed[name]) for name in derived if name in recomputed}
+    for name, array in arrays.items():
+        everything[name].assign(array)
+
+
+def abstract(build: Callable[[], keras.Model]) -> keras.Model:
+    """A model whose variables have shapes and dtypes and no memory yet.
+
+    Serves P11. Keras gives the variables memory at ``allocate``, or as soon as another model is built.
+
+    Args:
+        build: makes a built model. Its variables must be made from an initializer, as ``add_weight`` makes them.
+
+    Raises:
+        ValueError: a variable is made from a value.
+    """
+    with keras.StatelessScope(initialize_variables=False):
+        return build()
+
+
+def allocate(model: keras.Model, *, device: str | None = None) -> keras.Model:
+    """Give an abstract model memory on a device, with initial values.
+
+    Serves P11. Whatever other abstract models there are get memory at the same time.
+    """
+    with keras.device(device) if device else nullcontext(), keras.StatelessScope():
+        return model
+
+
+def materialise(build: Callable[[], keras.Model], path: str | Path, *, device: str | None = None) -> keras.Model:
+    """A model built without memory, put on a device and filled from a file, variables that are not saved included.
+
+    Serves P11.
+
+    Args:
+        build: makes a built model; called once.
+        path: a file written by ``save``.
+        device: where the model shall be, as in ``keras.device``.
+
+    Raises:
+        CheckpointError: as ``load`` does.
+    """
+    model = allocate(abstract(build), device=device)
+    load(model, path)
+    return model
+
+
+def trainable(listing: Iterable[keras.Variable]) -> list[keras.Variable]:
+    """Those variables of a listing that an optimizer may have.
+
+    Serves G04: an optimizer that is built with ``model.variables`` or ``model.weights`` keeps slots for every constant
+    in them. ``listing = trainable(model.variables)``, then ``optimizer.apply(tape.gradient(loss, listing), listing)``.
+    """
+    return [variable for variable in listing if variable.trainable]
+
+
+def register(
+    model: keras.Model,
+    name: str,
+    value: Any,
+    *,
+    trainable: bool = False,
+    persistent: bool = True,
+    replace: bool = False,
+) -> keras.Model:
+    """A model with one more weight at its root, with the values of the old one.
+
+    Serves N01 (``self.name = self.add_weight(...)`` replaces an attribute, a weight, a sublayer or a method in
+    silence), N02 (an empty name becomes ``variable_12``) and N03.
+
+    Args:
+        model: a built model whose layers can be made again from their configuration. A functional or sequential model
+            of several layers gets the weight itself and can then not be copied by Keras; any other stays as it is, and
+            the model that is returned can be copied, but its pickle is read in this process only.
+        name: the weight's name, and the attribute of the layer.
+        value: an array; the weight has its shape and dtype.
+        trainable: whether the weight is trained.
+        persistent: whether the weight is saved.
+        replace: whether to replace a weight of that name.
+
+    Raises:
+        Refused: the name is not a string, is empty, has ``/`` in it, or is taken; or the layer's own way of saving
+            leaves out what it does not know, as that of ``keras.layers.Dense`` does.
+    """
+    if not isinstance(name, str) or not name or "/" in name:
+        raise Refused(f"found the name {name!r}, expected a string, not empty and without '/'")
+    base = root(model)
+    if isinstance(getattr(base, name, None), keras.Variable):
+        if not replace:
+            raise Refused(f"{name!r} is registered; pass replace=True to replace it, or choose another name")
+    elif hasattr(base, name) or any(path.split("/")[0] == name for path in variables(model)):
+        raise Refused(f"{name!r} is taken: {type(base).__name__} has it already; choose another name")
+    kind = Kind.PARAMETER if trainable else Kind.CONSTANT if persistent else Kind.DERIVED
+    made = extended(model, name, keras.ops.convert_to_numpy(value), kind, replace)
+    if persistent and not any(variable.name == name for variable in saved(root(made))):
+        raise Refused(f"{name!r} would not be saved: {type(base).__name__} saves only weights that it knows by name")
+    return made
+
+
+def assign(model: keras.Layer, path: str, value: Any) -> None:
+    """Give an entry new values of the same shape and dtype, in place.
+
+    Serves N04: ``variable.assign`` casts a value of any other dtype in silence.
+
+    Args:
+        model: any built model or layer.
+        path: the canonical path of a variable.
+        value: an array or a tensor of the entry's shape and dtype; its device may differ.
+
+    Raises:
+        Refused: there is no such entry, the value is no array, or has another shape or dtype.
+    """
+    found = variables(model)
+    if path not in found:
+        raise Refused(f"{path!r} is no entry of the model; expected one of {', '.join(found)}")
+    if not hasattr(value, "dtype") or not hasattr(value, "shape"):
+        raise Refused(f"{path}: found {type(value).__name__}, expected an array; nothing was changed")
+    target = found[path]
+    dtype = keras.backend.standardize_dtype(value.dtype)
+    if tuple(value.shape) != tuple(target.shape) or dtype != target.dtype:
+        raise Refused(
+            f"{path}: found {dtype}{list(value.shape)}, expected {target.dtype}{list(target.shape)}; "
+            "nothing was changed"
+        )
+    target.assign(value)
+
+
+def _numpy(variable: keras.Variable) -> Array:
+    return np.array(keras.ops.convert_to_numpy(variable.value))
+
+
+__all__ = ["abstract", "allocate", "assign", "load", "materialise", "register", "save", "trainable"]
