@@ -9,7 +9,7 @@ import numpy as np
 from constate.backend import Backend
 from constate.catalog import get_reference
 from constate.laws.interchange import publish
-from constate.laws.law import differing, distance
+from constate.laws.law import distance
 from constate.state import Kind, is_float
 from constate.subject import Subject
 from contract.conftest import EXCHANGE
@@ -53,9 +53,8 @@ def test_what_is_committed_for_the_others_is_what_this_backend_writes(
     assert (committed / f"{module}.safetensors").exists() == written
     assert written or backend.flavour == "native"
     if written and format is not None:
-        stored = [
-            {str(index): array for index, array in enumerate(backend.stored(folder / f"{module}.safetensors", format))}
-            for folder in (tmp_path / "out", committed)
-        ]
-        assert not differing(*stored)
-        assert len(stored[0]) == len(stored[1])
+        files = [folder / f"{module}.safetensors" for folder in (tmp_path / "out", committed)]
+        # A file of ours has the same bytes for the same state; the order in other files is anybody's guess.
+        arrays = [sorted((str(a.dtype), a.shape, a.tobytes()) for a in backend.stored(file, format)) for file in files]
+        assert arrays[0] == arrays[1]
+        assert backend.flavour == "native" or files[0].read_bytes() == files[1].read_bytes()

@@ -1,9 +1,8 @@
 """``FrozenLinear`` with one defect each, in TensorFlow."""
 
-import numpy as np
 import tensorflow as tf
 
-TABLE = np.ones(512, np.float32)
+TABLE = tf.ones(512)
 
 
 class Helper:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from constate_tensorflow.verbs import (
         abstract,
+        allocate,
         apply_gradients,
         assign,
         cast,
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "abstract", "apply_gradients", "assign", "cast", "copy", "load", "materialise", "move", "register", "save",
+    "abstract", "allocate", "apply_gradients", "assign", "cast", "copy", "load", "materialise", "move", "register",
+    "save",
 ]  # fmt: skip
 
 

@@ -29,7 +29,7 @@ class Right(Native):
         return verbs.abstract(lambda: self.build(spec))
 
     def materialise(self, handle: tf.Module, spec: Spec) -> tf.Module:
-        return verbs.materialise(handle)
+        return verbs.allocate(handle)
 
     def apply(self, optimizer: Any, gradients_and_variables: Iterable[tuple[Any, Any]]) -> None:
         verbs.apply_gradients(optimizer, gradients_and_variables)

@@ -18,6 +18,7 @@ import tensorflow as tf
 from constate.backend import Backend, Compiled, Gradients, Optimizer, Scope, Spec, Trained
 from constate.errors import Unsupported
 from constate.state import Array, Kind, Seen
+from constate_tensorflow.state import derived
 from constate_tensorflow.tree import device_of, held, is_array, persistent, places
 
 OPTIMIZERS: dict[Optimizer, Callable[[], Any]] = {
@@ -177,9 +178,11 @@ class Native(Backend):
 
     def literals(self, handle: Any, inputs: tuple[Array, ...]) -> list[int]:
         program = tf.function(call).get_concrete_function(handle, False, *map(tf.constant, inputs))
+        # A captured variable is a handle, of type resource; a captured tensor is the value that it had.
+        captured = [tensor.numpy().nbytes for tensor in program.captured_inputs if is_array(tensor)]
         definition = program.graph.as_graph_def()
         nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
-        return [tf.make_ndarray(node.attr["value"].tensor).nbytes for node in nodes if node.op == "Const"]
+        return captured + [tf.make_ndarray(node.attr["value"].tensor).nbytes for node in nodes if node.op == "Const"]
 
     def formats(self) -> dict[str, str]:
         return {"tf.train.Checkpoint": "", "safetensors": ".safetensors"}
@@ -241,9 +244,9 @@ class Native(Backend):
         return handle
 
     def entry(self, name: str, value: Array, kind: Kind) -> Any:
-        """What one puts on an attribute: a tensor if it is computed from the configuration, else a variable."""
+        """What one puts on an attribute."""
         if kind is Kind.DERIVED:
-            return tf.constant(value)
+            return derived(value)
         return tf.Variable(value, trainable=kind is Kind.PARAMETER, name=name)
 
     def taken(self, handle: Any) -> dict[str, str]:

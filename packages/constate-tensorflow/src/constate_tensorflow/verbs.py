@@ -2,13 +2,14 @@
 
 Each names the laws that it serves. What TensorFlow does right (listing, gradients, compiling, pickling) is not here.
 
-A ``tf.Variable`` keeps its dtype and its device for life, so that ``cast``, ``move`` and ``materialise`` return
+A ``tf.Variable`` keeps its dtype and its device for life, so that ``cast``, ``move`` and ``allocate`` return
 another module with other variables and leave the given one as it was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,13 @@ def load(module: tf.Module, path: str | Path, *, build: Callable[[], tf.Module] 
     Args:
         module: the target; its entries keep their device.
         path: the file.
-        build: the module's factory. Given one, every attribute that is a tensor, which no file holds, is computed
-            again by it.
+        build: the module's factory. Given one, every entry that no file holds (a tensor on an attribute, a variable
+            that is not tracked) is computed again by it.
 
     Raises:
         CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
             names each.
-        Refused: the factory makes a tensor of another shape than the module has.
+        Refused: the factory makes an entry of another shape than the module has.
     """
     arrays, _ = checkpoint.read(Path(path))
     targets = persistent(module)
@@ -77,7 +78,7 @@ def load(module: tf.Module, path: str | Path, *, build: Callable[[], tf.Module] 
 
 
 def abstract(build: Callable[[], tf.Module]) -> tf.Module:
-    """The module as its factory makes it, with shapes and dtypes and without memory, for ``materialise``.
+    """The module as its factory makes it, with shapes and dtypes and without memory, for ``allocate``.
 
     Serves P11: a ``tf.Variable`` takes memory when it is made. Here it is made in a ``tf.Graph``, where it is a node.
 
@@ -88,8 +89,9 @@ def abstract(build: Callable[[], tf.Module]) -> tf.Module:
         return build()
 
 
-def materialise(module: tf.Module, *, device: str | None = None) -> tf.Module:
-    """An abstract module with memory: variables of zeros, to be loaded, and tensors computed from the configuration.
+def allocate(module: tf.Module, *, device: str | None = None) -> tf.Module:
+    """An abstract module with memory: tracked variables of zeros, to be loaded; tensors and variables that are not
+    tracked are computed from the configuration.
 
     Serves P11.
 
@@ -98,23 +100,46 @@ def materialise(module: tf.Module, *, device: str | None = None) -> tf.Module:
         device: ``"CPU:1"``; by default TensorFlow's choice.
 
     Raises:
-        Refused: a tensor was computed from a variable, which has no value yet.
+        Refused: something was computed from a variable, which has no value yet.
     """
+    loaded = {id(variable) for variable in persistent(module).values()}
 
     def make(array: Any) -> Any:
-        if isinstance(array, tf.Variable):
+        if id(array) in loaded:
             return remade(array, tf.zeros(array.shape, array.dtype))
-        if not tf.is_symbolic_tensor(array):
-            return tf.identity(array)
-        try:
-            value = tf.compat.v1.Session(graph=array.graph).run(array)
-        except tf.errors.FailedPreconditionError as error:
-            path = next(path for path, other in held(module) if other is array)
-            raise Refused(f"{path}: computed from a variable, which has no value yet; build it with memory") from error
-        return tf.constant(value)
+        variable = isinstance(array, tf.Variable)
+        with array.graph.as_default() if variable else nullcontext():  # where a variable knows its initial value
+            value = array.initial_value if variable else array
+        if tf.is_symbolic_tensor(value):
+            try:
+                value = tf.compat.v1.Session(graph=value.graph).run(value)
+            except tf.errors.FailedPreconditionError as error:
+                path = next(path for path, other in held(module) if other is array)
+                advice = "build it with memory"
+                raise Refused(f"{path}: computed from a variable, which has no value yet; {advice}") from error
+        return remade(array, value) if variable else tf.constant(value)
 
     with tf.device(device):
         return rebuilt(module, make)
+
+
+def materialise(build: Callable[[], tf.Module], path: str | Path, *, device: str | None = None) -> tf.Module:
+    """A module built without memory, put on a device and filled from a file, entries that are not saved included.
+
+    Serves P11.
+
+    Args:
+        build: the module's factory; called once.
+        path: a file written by ``save``.
+        device: ``"CPU:1"``; by default TensorFlow's choice.
+
+    Raises:
+        CheckpointError: as ``load`` does.
+        Refused: as ``allocate`` does.
+    """
+    module = allocate(abstract(build), device=device)
+    load(module, path)
+    return module
 
 
 def move(module: tf.Module, device: str) -> tf.Module:
@@ -262,5 +287,6 @@ def apply_gradients(optimizer: Any, gradients_and_variables: Iterable[tuple[Any,
 
 
 __all__ = [
-    "abstract", "apply_gradients", "assign", "cast", "copy", "load", "materialise", "move", "register", "save",
+    "abstract", "allocate", "apply_gradients", "assign", "cast", "copy", "load", "materialise", "move", "register",
+    "save",
 ]  # fmt: skip

@@ -64,6 +64,8 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=self._log,
                 start_new_session=True,
+                # Several workers run at a time, each with small arrays: more threads would only wait for one another.
+                env={"OMP_NUM_THREADS": "1"} | os.environ,
             )
             hello = self._answer(START_LIMIT)
             self.versions, self.formats = hello["versions"], hello["formats"]

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from constate_tensorflow.state import derived
+
 
 class Projection(tf.Module):
     """``x @ kernel`` with ``kernel`` float32 ``[in_features, out_features]``, trained."""
@@ -29,7 +31,7 @@ class CausalAttention(tf.Module):
         self.key = Projection(features, features)
         self.value = Projection(features, features)
         self.output = Projection(features, features)
-        self.mask = tf.linalg.band_part(tf.ones([max_length, max_length], tf.bool), -1, 0)
+        self.mask = derived(tf.linalg.band_part(tf.ones([max_length, max_length], tf.bool), -1, 0))
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         batch, length, features = tf.unstack(tf.shape(x))

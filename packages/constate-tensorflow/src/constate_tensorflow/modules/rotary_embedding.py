@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from constate_tensorflow.state import derived
+
 
 class RotaryEmbedding(tf.Module):
     """Turns the pairs ``(x[..., i], x[..., i + features / 2])`` by ``positions * inv_freq[i]``.
@@ -15,7 +17,7 @@ class RotaryEmbedding(tf.Module):
     def __init__(self, features: int, base: float = 10000.0) -> None:
         super().__init__()
         exponents = tf.range(0, features, 2, dtype=tf.float64) / features
-        self.inv_freq = tf.cast(base**-exponents, tf.float32)
+        self.inv_freq = derived(tf.cast(base**-exponents, tf.float32))
 
     def __call__(self, x: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
         angles = tf.cast(positions, tf.float32)[:, tf.newaxis] * tf.cast(self.inv_freq, tf.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -24,24 +25,37 @@ SLOWEST = 10
 
 
 def print_results(console: Console, results: Results) -> None:
-    """The matrix of laws by backend and flavour, the totals, and the slowest cells."""
-    rows = list(dict.fromkeys((cell.backend, cell.flavour) for cell in results.cells))
-    codes = [code for code in LAWS if any(cell.law == code for cell in results.cells)]
-    table = Table(title="cells held / applicable, by law", header_style="bold", pad_edge=False)
-    table.add_column("law", no_wrap=True)
-    for backend, flavour in rows:
-        table.add_column(f"{backend}\n{flavour}", justify="right", min_width=6)
-    for code in codes:
-        shown = [_shown([c for c in results.cells if (c.backend, c.flavour, c.law) == (*row, code)]) for row in rows]
-        table.add_row(f"{code} {get_law(code).title}", *shown)
-    table.add_section()
-    totals = [Counts.of(c for c in results.cells if (c.backend, c.flavour) == row) for row in rows]
-    table.add_row("all", *(f"{counts.held}/{counts.applicable}" for counts in totals), style="bold")
-    if any(counts.not_run for counts in totals):
-        table.add_row("not run", *(str(counts.not_run) for counts in totals), style="magenta")
-    console.print(table)
+    """The matrix of laws by backend, the totals, and the slowest cells. Fits a terminal of 80 columns."""
+    backends = list(dict.fromkeys(cell.backend for cell in results.cells))
+    flavours = list(dict.fromkeys(cell.flavour for cell in results.cells))
+    matrix = Table(
+        title=f"cells held / applicable, {'→'.join(flavours)}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+    )
+    matrix.add_column("law", no_wrap=True)
+    for backend in backends:
+        matrix.add_column(backend.replace("-", "-\n"), justify="right", no_wrap=True)
+    for code in LAWS:
+        here = [cell for cell in results.cells if cell.law == code]
+        if here:
+            columns = [[_shown(_of(here, backend, flavour)) for flavour in flavours] for backend in backends]
+            matrix.add_row(f"{code} {get_law(code).title}", *(Text("→").join(column) for column in columns))
+    console.print(matrix)
+    totals = Table("", "", "held", "applicable", "not run", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for backend in backends:
+        for flavour in flavours:
+            counts = Counts.of(_of(results.cells, backend, flavour))
+            totals.add_row(backend, flavour, str(counts.held), str(counts.applicable), str(counts.not_run))
+    console.print(totals)
     slowest = sorted(results.cells, key=lambda cell: -cell.seconds)[:SLOWEST]
-    console.print(f"the slowest {len(slowest)} cells: " + ", ".join(map(_timed, slowest)), style="dim")
+    console.print(f"the slowest {len(slowest)} cells:", style="dim")
+    for cell in slowest:
+        format = f" {cell.format}" if cell.format else ""
+        name = f"{cell.backend} {cell.flavour} {cell.module} {cell.law}{format}"
+        console.print(f"{cell.seconds:6.1f} s  {name}", style="dim", highlight=False)
+
+
+def _of(cells: Sequence[Cell], backend: str, flavour: str) -> list[Cell]:
+    return [cell for cell in cells if (cell.backend, cell.flavour) == (backend, flavour)]
 
 
 def _shown(cells: Sequence[Cell]) -> Text:
@@ -54,8 +68,3 @@ def _shown(cells: Sequence[Cell]) -> Text:
         if any(c.verdict is v for c in cells)
     )
     return Text(f"{counts.held}/{counts.applicable}", style=STYLES[worst])
-
-
-def _timed(cell: Cell) -> str:
-    format = f" {cell.format}" if cell.format else ""
-    return f"{cell.backend} {cell.flavour} {cell.module} {cell.law}{format} {cell.seconds:.1f} s"
