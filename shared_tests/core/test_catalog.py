@@ -34,6 +34,11 @@ def test_state_is_as_declared(name: str, large: bool) -> None:
 
 
 @pytest.mark.parametrize("name", CATALOG)
+def test_source_has_a_link(name: str) -> None:
+    assert get_reference(name).link.startswith("http")
+
+
+@pytest.mark.parametrize("name", CATALOG)
 def test_apply_changes_no_input_and_keeps_shapes(name: str) -> None:
     reference, state, inputs = prepared(name)
     kept = {path: value.copy() for path, value in state.items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -17,9 +19,10 @@ pytestmark = pytest.mark.usefixtures("fake_backend")
 
 def run(*modules: str, limit: float = 60.0) -> tuple[dict[str, Cell], Comparison]:
     """Law P01 on some modules of the fake backend."""
-    reported: list[Cell] = []
-    found = compare(["fake"], ["native"], modules, ["P01"], limit=limit, report=reported.append)
-    assert sorted(cell.key for cell in reported) == sorted(cell.key for cell in found.cells)
+    reported: list[tuple[Cell, int]] = []
+    found = compare(["fake"], ["native"], modules, ["P01"], limit=limit, report=lambda *seen: reported.append(seen))
+    assert [cell for cell, _ in reported] == found.cells
+    assert {total for _, total in reported} == {len(modules)}
     return {cell.module: cell for cell in found.cells}, found
 
 
@@ -56,7 +59,7 @@ def test_a_worker_killed_from_outside() -> None:
     worker = Worker("fake", "native")
     process = worker.start()
     threading.Timer(1.0, os.kill, (process.pid, signal.SIGTERM)).start()
-    request = {"law": "P01", "module": "causal_attention", "format": None, "exchange": "."}
+    request = {"law": "P01", "module": "causal_attention", "format": None, "exchange": ".", "device": None}
     with pytest.raises(WorkerLost, match="killed by SIGTERM"):
         worker.ask(request, 30.0)
     answer = worker.ask(request | {"module": "positional_encoding"}, 30.0)
@@ -74,3 +77,21 @@ def test_a_backend_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> N
 def test_laws_of_interchange_without_peers() -> None:
     found = compare(["fake"], ["native"], ["positional_encoding"], ["X01"])
     assert [cell.verdict for cell in found.cells] == [Verdict.UNTESTED]
+
+
+def test_an_interrupt_stops_the_workers() -> None:
+    """As from the keyboard, in a process of its own."""
+    program = (
+        "from constate.comparing import compare\n"
+        "print('begun', flush=True)\n"
+        "compare(['fake'], ['native', 'constate'], ['causal_attention'] * 3, ['P01'], jobs=1)"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(4)  # the worker is in its first cell, which takes ten minutes
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert "KeyboardInterrupt" in errors
+    assert process.returncode != 0

@@ -22,20 +22,27 @@ def formats_of(law: Law, backend: Backend) -> tuple[str | None, ...]:
     return tuple(backend.formats()) if law.per_format else (None,)
 
 
-def run_cell(backend: Backend, module: str, code: str, format: str | None = None, exchange: Path | None = None) -> Cell:
+def run_cell(
+    backend: Backend,
+    module: str,
+    code: str,
+    format: str | None = None,
+    exchange: Path | None = None,
+    device: str | None = None,
+) -> Cell:
     """Run one law on one module. Whatever happens, the answer is a cell."""
     law = get_law(code)
     folder = Path(tempfile.mkdtemp(prefix="constate-"))
-    subject = Subject(backend, get_reference(module), folder, format, exchange)
+    subject = Subject(backend, get_reference(module), folder, format, exchange, device)
     verdict, reason, link, found, expected = Verdict.HOLDS, "", "", "", ""
     begun = time.perf_counter()
     try:
-        law.check(subject)
+        found = law.check(subject)
     except Broken as broken:
         verdict, found, expected = Verdict.BROKEN, broken.found, broken.expected
         reason = f"found {found}"
     except NotApplicable as absent:
-        verdict, reason = Verdict.NOT_APPLICABLE, str(absent)
+        verdict, reason, link = Verdict.NOT_APPLICABLE, str(absent), subject.reference.link
     except Unsupported as absent:
         verdict, reason, link = Verdict.NOT_APPLICABLE, absent.reason, absent.link
     except Untested as untried:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,7 @@ class Worker:
         self.backend, self.flavour = backend, flavour
         self.versions: dict[str, str] = {}
         self.formats: list[str] = []
+        self.devices: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the worker
         self._pending = b""
@@ -68,7 +70,7 @@ class Worker:
                 env={"OMP_NUM_THREADS": "1"} | os.environ,
             )
             hello = self._answer(START_LIMIT)
-            self.versions, self.formats = hello["versions"], hello["formats"]
+            self.versions, self.formats, self.devices = hello["versions"], hello["formats"], hello["devices"]
         return self._process
 
     def _answer(self, limit: float) -> dict[str, Any]:
@@ -131,7 +133,9 @@ class _Row:
     laws: Sequence[str]
     limit: float
     exchange: Path
-    report: Callable[[Cell], None]
+    device: str | None
+    report: Callable[[Cell, int], None]
+    stopping: threading.Event
     cells: list[Cell] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
@@ -141,6 +145,8 @@ class _Row:
 
     def publish(self) -> None:
         for module in self.modules:
+            if self.stopping.is_set():
+                return
             try:
                 self.worker.ask({"law": None, "module": module, "exchange": str(self.exchange)}, self.limit)
             except WorkerLost as error:
@@ -150,16 +156,22 @@ class _Row:
         for module in self.modules:
             for code in filter(chosen, self.laws):
                 for format in self._formats(code):
+                    if self.stopping.is_set():
+                        return
                     cell = self._cell(module, code, format)
                     self.cells.append(cell)
-                    self.report(cell)
+                    self.report(cell, self._total())
+
+    def _total(self) -> int:
+        return len(self.modules) * sum(len(self._formats(code)) for code in self.laws)
 
     def _formats(self, code: str) -> Sequence[str | None]:
         return self.worker.formats if get_law(code).per_format and self.worker.formats else [None]
 
     def _cell(self, module: str, code: str, format: str | None) -> Cell:
         begun = time.monotonic()
-        request = {"law": code, "module": module, "format": format, "exchange": str(self.exchange)}
+        request = {"law": code, "module": module, "format": format}
+        request |= {"exchange": str(self.exchange), "device": self.device}
         try:
             return Cell.from_json(self.worker.ask(request, self.limit))
         except WorkerLost as error:
@@ -177,7 +189,8 @@ def compare(
     *,
     jobs: int | None = None,
     limit: float = 120.0,
-    report: Callable[[Cell], None] = lambda cell: None,
+    device: str | None = None,
+    report: Callable[[Cell, int], None] = lambda cell, total: None,
 ) -> Comparison:
     """Run laws on modules in backends, and report each cell as it is done.
 
@@ -188,15 +201,16 @@ def compare(
         laws: codes of laws.
         jobs: how many workers run at a time; as many as there are cores by default.
         limit: seconds for one cell; a worker that takes longer is stopped, and the cell is ``untested``.
-        report: called with every cell, from several threads.
+        device: the device that the laws of placement move to; every one that a backend has by default.
+        report: called with every cell and the number of cells of its backend and flavour, from several threads.
 
     A worker that dies costs the cell that it was at; the next cell gets a new worker.
     """
     result = Comparison()
     with tempfile.TemporaryDirectory(prefix="constate-") as folder:
-        exchange = Path(folder)
+        exchange, stopping = Path(folder), threading.Event()
         rows = [
-            _Row(Worker(backend, flavour), modules, laws, limit, exchange, report)
+            _Row(Worker(backend, flavour), modules, laws, limit, exchange, device, report, stopping)
             for backend in backends
             for flavour in flavours
         ]
@@ -207,14 +221,15 @@ def compare(
                 row.publish()
             row.run(lambda code: not code.startswith("X"))
 
-        try:
-            with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+            try:
                 list(pool.map(first, rows))
                 # What the laws of interchange read is complete only now.
                 list(pool.map(lambda row: row.run(lambda code: code.startswith("X")), rows))
-        finally:
-            for row in rows:
-                row.worker.stop()
+            finally:  # also where the user interrupts: the threads come to an end when their workers are gone
+                stopping.set()
+                for row in rows:
+                    row.worker.stop()
     for row in rows:
         result.cells += row.cells
         result.lost += row.lost

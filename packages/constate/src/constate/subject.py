@@ -30,6 +30,8 @@ class Subject:
     """The file format, for a law that runs once per format."""
     exchange: Path | None = None
     """Where every backend of the run has put its files for the others."""
+    device: str | None = None
+    """The device that the laws of placement move to; every one that the backend has by default."""
     _files: Iterator[int] = field(default_factory=lambda: iter(range(1_000_000)), repr=False)
 
     @property

@@ -31,7 +31,14 @@ def serve(name: str, flavour: str) -> None:
     from constate.subject import Subject
 
     backend = get_backend(name, flavour)
-    answer({"versions": backend.versions(), "formats": list(backend.formats()), "seconds": time.perf_counter() - begun})
+    answer(
+        {
+            "versions": backend.versions(),
+            "formats": list(backend.formats()),
+            "devices": list(backend.devices()),
+            "seconds": time.perf_counter() - begun,
+        }
+    )
     for line in sys.stdin:
         request = json.loads(line)
         exchange = Path(request["exchange"])
@@ -40,7 +47,7 @@ def serve(name: str, flavour: str) -> None:
             publish(Subject(backend, get_reference(request["module"]), folder), folder)
             answer({})
         else:
-            cell = run_cell(backend, request["module"], request["law"], request["format"], exchange)
+            cell = run_cell(backend, request["module"], request["law"], request["format"], exchange, request["device"])
             answer(cell.to_json())
 
 

@@ -32,6 +32,9 @@ class Fake(Backend):
     def formats(self) -> dict[str, str]:
         return {"fake": ".fake"}
 
+    def devices(self) -> tuple[str, ...]:
+        return ()
+
     def spec(self, module: str, config: Any, inputs: Any, seed: int = 0) -> Spec:
         return Spec(lambda: module, inputs, seed)
 

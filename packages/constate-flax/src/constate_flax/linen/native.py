@@ -155,7 +155,7 @@ class Native(Backend):
         def loss(trained: Any, rest: Variables, inputs: Sequence[Any]) -> tuple[jax.Array, Variables]:
             variables = {**rest, **(trained if scope == "careless" else {PARAMS: trained})}
             outputs, moved = passed(handle.module, variables, inputs, training=True)
-            penalty = sum(jnp.mean(leaf**2) for leaf in jax.tree.leaves(trained))
+            penalty = sum(jnp.mean(leaf**2) for leaf in jax.tree.leaves(variables.get(PARAMS, {})))
             return jnp.mean(outputs**2) + penalty, moved
 
         stepper = self.optimizer(optimizer, scope)

@@ -33,6 +33,11 @@ class Reference(ABC):
     """Largest absolute difference of a float32 statistic after 1,000 updates."""
 
     @property
+    def link(self) -> str:
+        """Where the source can be read: the last word of ``source``."""
+        return self.source.split()[-1]
+
+    @property
     def config(self) -> dict[str, Any]:
         """The arguments of the module."""
         return asdict(self)

@@ -12,7 +12,7 @@ from constate.comparing import Worker, WorkerLost
 def backends() -> None:
     """List the backends, whether they are installed, and on which versions they run."""
     console = Console()
-    table = Table("backend", "versions", "file formats", header_style="bold")
+    table = Table("backend", "versions", "file formats", "devices to move to", header_style="bold")
     present = backend.installed()
     for name in [*present, *(known for known in backend.KNOWN if known not in present)]:
         if name not in present:
@@ -22,7 +22,7 @@ def backends() -> None:
         try:
             worker.start()
             versions = ", ".join(f"{what} {version}" for what, version in worker.versions.items())
-            table.add_row(name, versions, ", ".join(worker.formats))
+            table.add_row(name, versions, ", ".join(worker.formats), ", ".join(worker.devices))
         except WorkerLost as error:
             table.add_row(name, f"cannot be started: {error}", "", style="red")
         finally:

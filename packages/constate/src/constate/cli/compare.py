@@ -29,6 +29,10 @@ def compare(
     backend: Annotated[list[str] | None, typer.Option(help="A backend; all that are installed by default.")] = None,
     flavour: Annotated[list[str] | None, typer.Option(help="native or constate; both by default.")] = None,
     law: Annotated[list[str] | None, typer.Option(help="A law (P05) or a chapter (P); all by default.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="The device that laws of placement move to (cuda:0); all that there are by default."),
+    ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder for the report.")] = Path("report"),
     jobs: Annotated[int | None, typer.Option(min=1, help="Workers at a time; one a core by default.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one cell.")] = 120.0,
@@ -47,9 +51,12 @@ def compare(
 
     console = Console()
     with _Bars(console) as bars:
-        found = comparing.compare(
-            names, flavour or FLAVOURS, chosen, codes, jobs=jobs, limit=timeout, report=bars.advance
-        )
+        try:
+            found = comparing.compare(
+                names, flavour or FLAVOURS, chosen, codes, jobs=jobs, limit=timeout, device=device, report=bars.advance
+            )
+        except KeyboardInterrupt:
+            raise UsageError("interrupted; the workers were stopped and no report was written") from None
     date = datetime.now(UTC).isoformat(timespec="seconds")
     results = Results(found.versions, machine(), date, tuple(found.cells))
     _write(output / "results.json", results.to_json())
@@ -86,9 +93,10 @@ def _write(path: Path, text: str) -> None:
 
 
 class _Bars:
-    """One bar for each backend and flavour; where there is no terminal, nothing."""
+    """One bar for each backend and flavour; where there is no terminal, a line when one is done."""
 
     def __init__(self, console: Console) -> None:
+        self._console = console
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -109,10 +117,13 @@ class _Bars:
     def __exit__(self, *unused: object) -> None:
         self._progress.stop()
 
-    def advance(self, cell: Cell) -> None:
+    def advance(self, cell: Cell, total: int) -> None:
         """Count a cell."""
         with self._lock:
             row = cell.backend, cell.flavour
             if row not in self._tasks:
-                self._tasks[row] = self._progress.add_task(f"{cell.backend} {cell.flavour}", total=None, at="")
-            self._progress.update(self._tasks[row], advance=1, at=f"{cell.module} {cell.law} {cell.verdict}")
+                self._tasks[row] = self._progress.add_task(f"{cell.backend} {cell.flavour}", total=total, at="")
+            task = self._tasks[row]
+            self._progress.update(task, advance=1, at=f"{cell.module} {cell.law} {cell.verdict}")
+            if self._progress.disable and self._progress.tasks[task].finished:
+                self._console.print(f"{cell.backend} {cell.flavour}: {total} cells", highlight=False)

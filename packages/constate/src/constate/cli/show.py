@@ -32,4 +32,4 @@ def show(
     for name in names:
         file = package_folder(name) / "modules" / f"{reference.name}.py"
         console.rule(f"[bold]{name}[/] {file.name}", align="left")
-        console.print(Syntax(file.read_text(encoding="utf-8"), "python", background_color="default"))
+        console.print(Syntax(file.read_text(encoding="utf-8"), "python", background_color="default", word_wrap=True))

@@ -27,7 +27,7 @@ def _compare(subject: Subject, what: str, found: tuple[Array, State], expected: 
 
 
 @law("C01", "same", reports=["https://github.com/pytorch/pytorch/issues/100970"])
-def same(subject: Subject) -> None:
+def same(subject: Subject) -> str:
     """The compiled module gives the outputs and the state of the eager one, in both modes."""
     backend, faults = subject.backend, []
     eager, compiled_handle = subject.golden(), subject.golden()
@@ -37,11 +37,11 @@ def same(subject: Subject) -> None:
         found, compiled_handle = compiled(compiled_handle, *subject.inputs, training=training)
         mode = "training" if training else "eval"
         faults += _compare(subject, mode, (found, subject.read(compiled_handle)), (expected, subject.read(eager)))
-    require(faults, f"the same outputs and state within {subject.reference.bound:g}")
+    return require(faults, f"the same outputs and state within {subject.reference.bound:g}")
 
 
 @law("C02", "seen", reports=["https://github.com/tensorflow/tensorflow/issues/44980"])
-def seen(subject: Subject) -> None:
+def seen(subject: Subject) -> str:
     """A change of state after compilation takes effect without a rebuild.
 
     A load after compilation changes the persistent entries; a program that has them baked in goes on with the old.
@@ -65,10 +65,11 @@ def seen(subject: Subject) -> None:
     if error > subject.reference.bound:
         stale = " (the outputs of the old state)" if distance(found, old) <= subject.reference.bound else ""
         raise Broken(f"outputs {error:.3g} away from those of the new state{stale}", "the outputs of the new state")
+    return f"outputs {error:.3g} away from those of the new state, {distance(found, old):.3g} from those of the old"
 
 
 @law("C03", "no retrace", reports=["https://github.com/pytorch/pytorch/issues/128319"])
-def no_retrace(subject: Subject) -> None:
+def no_retrace(subject: Subject) -> str:
     """Ten steps are not traced again; train and eval are two traces at most.
 
     A counter kept as a Python number is a new constant at every step, and the module is compiled at every step.
@@ -79,6 +80,7 @@ def no_retrace(subject: Subject) -> None:
         _, handle = compiled(handle, *batch, training=step % 2 == 0)
     if not 1 <= compiled.traces <= 2:
         raise Broken(f"{compiled.traces} traces in {STEPS} steps", "one or two traces")
+    return f"{compiled.traces} traces in {STEPS} steps"
 
 
 @law(
@@ -86,7 +88,7 @@ def no_retrace(subject: Subject) -> None:
     "nothing captured",
     reports=["https://github.com/jax-ml/jax/issues/10585", "https://github.com/jax-ml/jax/pull/28157"],
 )
-def nothing_captured(subject: Subject) -> None:
+def nothing_captured(subject: Subject) -> str:
     """No literal above 1 KiB is baked into the traced program.
 
     A captured array is a second copy of the state in every program, frozen at the value that it had when it was
@@ -95,4 +97,4 @@ def nothing_captured(subject: Subject) -> None:
     large = subject.large()
     handle = large.backend.build(large.spec())
     captured = [size for size in large.backend.literals(handle, large.inputs) if size > LITERAL_LIMIT]
-    require([f"a literal of {size} bytes" for size in sorted(captured, reverse=True)], "none above 1,024 bytes")
+    return require([f"a literal of {size} bytes" for size in sorted(captured, reverse=True)], "none above 1,024 bytes")

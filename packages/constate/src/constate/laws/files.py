@@ -58,7 +58,7 @@ def _round_trip(subject: Subject, values: dict[str, Array]) -> list[str]:
 
 
 @law("P02", "exact", per_format=True, reports=["https://github.com/keras-team/keras/pull/19091"])
-def exact(subject: Subject) -> None:
+def exact(subject: Subject) -> str:
     """Save then load is bit for bit: float64, 32, 16, bfloat16, both float8, int8 to int64, uint8, bool, complex64,
     zero-size, 0-d, NaN payloads, strided sources.
 
@@ -73,11 +73,11 @@ def exact(subject: Subject) -> None:
             alone, refused = attempt(_round_trip, subject, {name: value})
             faults += [f"{name}: {first_line(refused)}"] if refused else alone
         faults = faults or [first_line(error)]
-    require(faults, "the same bits for every dtype and layout")
+    return require(faults, "the same bits for every dtype and layout")
 
 
 @law("P03", "derived stays out", per_format=True, reports=["https://github.com/huggingface/transformers/issues/6882"])
-def derived_stays_out(subject: Subject) -> None:
+def derived_stays_out(subject: Subject) -> str:
     """A derived entry is in no checkpoint and is there, correct, after load.
 
     A table that is saved goes stale when the configuration changes, and makes checkpoints of different lengths
@@ -96,7 +96,9 @@ def derived_stays_out(subject: Subject) -> None:
     for name in derived & after.keys():
         if distance(after[name], subject.state[name]) > 1e-6:
             faults.append(f"{name} is not what the configuration gives")
-    require(faults, f"no {', '.join(sorted(derived))} in the file, and the computed value in the module after load")
+    return require(
+        faults, f"no {', '.join(sorted(derived))} in the file, and the computed value in the module after load"
+    )
 
 
 def _mismatches(subject: Subject) -> Iterator[tuple[str, Path, Callable[[], Handle], tuple[str, ...]]]:
@@ -129,7 +131,7 @@ def _mismatches(subject: Subject) -> Iterator[tuple[str, Path, Callable[[], Hand
     per_format=True,
     reports=["https://github.com/google/flax/issues/2436", "https://github.com/pytorch/pytorch/issues/187138"],
 )
-def strict(subject: Subject) -> None:
+def strict(subject: Subject) -> str:
     """A missing, an unexpected, a wrong-shape and a wrong-dtype entry is each refused, and the error names the entry,
     what was expected and what was found.
 
@@ -143,7 +145,7 @@ def strict(subject: Subject) -> None:
             faults.append(f"{what}: accepted")
         elif unnamed := [word for word in words if not re.search(rf"(?<![A-Za-z0-9])({word})(?![0-9])", str(error))]:
             faults.append(f"{what}: refused without naming {', '.join(unnamed)} ({first_line(error)})")
-    require(faults, "each refused with an error that names the entry, what was expected and what was found")
+    return require(faults, "each refused with an error that names the entry, what was expected and what was found")
 
 
 @law(
@@ -152,7 +154,7 @@ def strict(subject: Subject) -> None:
     per_format=True,
     reports=["https://github.com/stanfordnlp/dspy/pull/9741", "https://github.com/safetensors/safetensors/issues/645"],
 )
-def atomic(subject: Subject) -> None:
+def atomic(subject: Subject) -> str:
     """After a refused load every entry has the bits it had before.
 
     Else a program that catches the error and goes on runs with a module that is neither the old one nor the new.
@@ -175,7 +177,7 @@ def atomic(subject: Subject) -> None:
         faults += [f"{what}: {path} is new" for path in after if path not in before]
     if not refused:
         raise Broken("no bad file was refused, so that nothing was left as it was", "refusals that change nothing")
-    require(faults, "the same bits in every entry after the refusal")
+    return require(faults, f"the same bits in every entry after each of {refused} refusals")
 
 
 def _files(path: Path) -> list[Path]:
@@ -215,7 +217,7 @@ def _damaged(subject: Subject, path: Path) -> Iterator[tuple[str, Path]]:
         "https://github.com/pytorch/pytorch/issues/126952",
     ],
 )
-def intact(subject: Subject) -> None:
+def intact(subject: Subject) -> str:
     """A truncated file and a file with any one bit flipped is refused.
 
     40 random bits are flipped, one at a time, and 5 truncations made; the report says how many were let through and
@@ -233,7 +235,7 @@ def intact(subject: Subject) -> None:
             accepted[what] += 1
             wrong[what] += bool(differing(subject.read(loaded), expected))
     totals = {"flipped bit": FLIPS, "truncation": TRUNCATIONS}
-    require(
+    return require(
         [
             f"{n} of {totals[what]} {what}s accepted, {wrong[what]} of them with wrong values"
             for what, n in accepted.items()

@@ -14,7 +14,7 @@ from constate.state import Array, describe, same_bits
 from constate.subject import Subject
 
 Level: TypeAlias = Literal["must", "should"]
-Check: TypeAlias = Callable[[Subject], None]
+Check: TypeAlias = Callable[[Subject], str]
 
 CHAPTERS = {
     "P": "Persistence",
@@ -69,7 +69,7 @@ LAWS: dict[str, Law] = {}
 def law(
     code: str, title: str, *, level: Level = "must", per_format: bool = False, reports: Iterable[str] = ()
 ) -> Callable[[Check], Check]:
-    """Make a function a law. It takes a subject, returns nothing where the law holds, and raises ``Broken``,
+    """Make a function a law. It takes a subject, returns what it found where the law holds, and raises ``Broken``,
     ``NotApplicable`` or ``Untested``; its docstring is the sentence of the law and, after a blank line, the reason."""
 
     def enter(check: Check) -> Check:
@@ -98,12 +98,13 @@ def attempt(call: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, E
         return None, error
 
 
-def require(faults: Iterable[str], expected: str) -> None:
-    """Raise ``Broken`` if there are any faults."""
+def require(faults: Iterable[str], expected: str) -> str:
+    """What was expected, which is what was found unless there are any faults: then ``Broken``."""
     found = list(faults)
     if found:
         shown = "; ".join(found[:8])
         raise Broken(f"{shown}; and {len(found) - 8} more" if len(found) > 8 else shown, expected)
+    return expected
 
 
 def differing(found: Mapping[str, Array], expected: Mapping[str, Array]) -> list[str]:

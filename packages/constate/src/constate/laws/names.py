@@ -16,7 +16,7 @@ VALUE = np.array([1.0, 2.0, 3.0], np.float32)
     "collision",
     reports=["https://github.com/pytorch/pytorch/issues/1874", "https://github.com/pytorch/pytorch/pull/185056"],
 )
-def collision(subject: Subject) -> None:
+def collision(subject: Subject) -> str:
     """A name that collides with an attribute, parameter, submodule or method is refused.
 
     Else the new entry hides what the module needs, and the error comes later and elsewhere.
@@ -26,11 +26,11 @@ def collision(subject: Subject) -> None:
         _, error = attempt(subject.backend.register, subject.golden(), name, VALUE)
         if error is None:
             faults.append(f"the {what} {name!r} was replaced")
-    require(faults, "each refused")
+    return require(faults, "each refused")
 
 
 @law("N02", "illegal", reports=["https://github.com/keras-team/keras/issues/12195"])
-def illegal(subject: Subject) -> None:
+def illegal(subject: Subject) -> str:
     """A name that is empty, not a string, or has the path separator in it is refused.
 
     Such an entry can be saved and not found again.
@@ -40,11 +40,11 @@ def illegal(subject: Subject) -> None:
         _, error = attempt(subject.backend.register, subject.golden(), name, VALUE)
         if error is None:
             faults.append(f"the name {name!r} was accepted")
-    require(faults, "each refused")
+    return require(faults, "each refused")
 
 
 @law("N03", "re-registration")
-def re_registration(subject: Subject) -> None:
+def re_registration(subject: Subject) -> str:
     """Registering a name again is refused unless asked for."""
     backend = subject.backend
     once = backend.register(subject.golden(), "registered", VALUE)
@@ -58,7 +58,7 @@ def re_registration(subject: Subject) -> None:
     again, error = attempt(backend.register, once, "registered", VALUE + 1, replace=True)
     if error is not None or not same_bits(backend.read(again, "registered"), VALUE + 1):
         faults.append("a replacement that was asked for was not made")
-    require(faults, "a refusal, and a replacement when asked for")
+    return require(faults, "a refusal, and a replacement when asked for")
 
 
 def _unfit(value: Array) -> dict[str, object]:
@@ -71,7 +71,7 @@ def _unfit(value: Array) -> dict[str, object]:
 
 
 @law("N04", "assignment", reports=["https://github.com/pytorch/pytorch/issues/126000"])
-def assignment(subject: Subject) -> None:
+def assignment(subject: Subject) -> str:
     """Assigning another shape, dtype or type to an entry is refused, and changes nothing."""
     backend, faults = subject.backend, []
     before = subject.read(subject.golden())
@@ -83,4 +83,4 @@ def assignment(subject: Subject) -> None:
                 faults.append(f"{path} accepted {what}")
             else:
                 faults += [f"{path} refused {what}, but {line}" for line in differing(subject.read(handle), before)]
-    require(faults, "each refused, and every entry as it was")
+    return require(faults, "each refused, and every entry as it was")

@@ -18,7 +18,7 @@ from constate.subject import Subject
     "listed",
     reports=["https://github.com/keras-team/keras/issues/11019", "https://github.com/pytorch/pytorch/issues/17484"],
 )
-def listed(subject: Subject) -> None:
+def listed(subject: Subject) -> str:
     """Every persistent entry stands in the native state listing under one path, and a second instance has the same
     paths.
 
@@ -42,13 +42,13 @@ def listed(subject: Subject) -> None:
     again = backend.listing(second)
     if again != names:
         faults.append(f"a second instance lists {again[:3]} where the first lists {names[:3]}")
-    require(
+    return require(
         faults, f"the entries {', '.join(subject.declared)}, each under one path that is the same in every instance"
     )
 
 
 @law("P07", "copies", reports=["https://github.com/pytorch/pytorch/issues/54580"])
-def copies(subject: Subject) -> None:
+def copies(subject: Subject) -> str:
     """Deepcopy, pickle and clone keep every entry and share nothing.
 
     Averaged models, target networks and worker processes are made by copying; copies are made after a training pass,
@@ -71,11 +71,11 @@ def copies(subject: Subject) -> None:
             f"{how}: writing to the copy changed the original, {line}"
             for line in differing(subject.read(original), before)
         ]
-    require(faults, "the same bits in every entry of the copy, and no memory shared")
+    return require(faults, "the same bits in every entry of the copy, and no memory shared")
 
 
 @law("P09", "resumes", reports=["https://github.com/huggingface/transformers/issues/17032"])
-def resumes(subject: Subject) -> None:
+def resumes(subject: Subject) -> str:
     """Train, save, load into a differently seeded instance, train on: the same bits as never having stopped.
 
     Whatever a constructor draws or a pass moves and a checkpoint leaves out shows here.
@@ -94,11 +94,11 @@ def resumes(subject: Subject) -> None:
     outputs = [subject.backend.forward(handle, *subject.inputs)[0] for handle in (resumed, straight)]
     if not same_bits(*outputs):
         faults.append(f"the outputs differ by {distance(*outputs):.3g}")
-    require(faults, "the same bits in every entry and in the outputs")
+    return require(faults, "the same bits in every entry and in the outputs")
 
 
 @law("P11", "abstract build", reports=["https://github.com/huggingface/transformers/issues/45902"])
-def abstract_build(subject: Subject) -> None:
+def abstract_build(subject: Subject) -> str:
     """Build without memory, materialise, poison every byte, load: every entry is right, derived ones too.
 
     This is how large models are loaded. What the file does not hold keeps whatever bytes the memory had.
@@ -117,11 +117,11 @@ def abstract_build(subject: Subject) -> None:
     for name in backend.entries(real):
         real = backend.write(real, name, poisoned(expected[name]))
     faults += differing(subject.read(subject.load(real, path)), expected)
-    require(faults, "every entry as in an instance that was built with memory")
+    return require(faults, "every entry as in an instance that was built with memory")
 
 
 @law("P12", "stable keys", reports=["https://github.com/pytorch/rl/issues/1594"])
-def stable_keys(subject: Subject) -> None:
+def stable_keys(subject: Subject) -> str:
     """The key set is the same in train and eval mode, before and after a forward pass.
 
     Else a checkpoint that was written at one moment cannot be loaded at another.
@@ -133,4 +133,4 @@ def stable_keys(subject: Subject) -> None:
         changed = set(backend.listing(handle)) ^ set(names)
         mode = "training" if training else "eval"
         faults += [f"{name} came or went with a pass in {mode} mode" for name in sorted(changed)]
-    require(faults, f"the keys {', '.join(names) or '(none)'} throughout")
+    return require(faults, f"the keys {', '.join(names) or '(none)'} throughout")

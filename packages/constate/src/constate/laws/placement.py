@@ -5,16 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from constate.errors import Broken, first_line
-from constate.laws.law import NotApplicable, attempt, distance, law, require
+from constate.laws.law import NotApplicable, Untested, attempt, distance, law, require
 from constate.state import Array, dtype_named, is_float, same_bits
 from constate.subject import Subject
 
 
 def _devices(subject: Subject) -> tuple[str, ...]:
     devices = subject.backend.devices()
-    if not devices:
-        raise NotApplicable("there is one device only")
-    return devices
+    if subject.device is None:
+        if not devices:
+            raise NotApplicable("there is one device only")
+        return devices
+    if subject.device not in devices:
+        raise Untested(f"there is no device {subject.device!r} here; there are {', '.join(devices) or 'none'}")
+    return (subject.device,)
 
 
 @law(
@@ -22,7 +26,7 @@ def _devices(subject: Subject) -> tuple[str, ...]:
     "follows",
     reports=["https://github.com/dotnet/TorchSharp/issues/845", "https://github.com/pytorch/pytorch/issues/8017"],
 )
-def follows(subject: Subject) -> None:
+def follows(subject: Subject) -> str:
     """Every entry follows the module to a device."""
     faults = []
     for device in _devices(subject):
@@ -30,7 +34,7 @@ def follows(subject: Subject) -> None:
         seen = subject.backend.entries(moved)
         faults += [f"{path} is on {seen[path].device}" for path in seen if seen[path].device != device]
         faults += [f"{path} is gone" for path in subject.declared if path not in seen]
-    require(faults, f"every entry on {' and then on '.join(subject.backend.devices())}")
+    return require(faults, f"every entry on {' and then on '.join(_devices(subject))}")
 
 
 @law(
@@ -38,7 +42,7 @@ def follows(subject: Subject) -> None:
     "no stray",
     reports=["https://github.com/pytorch/pytorch/issues/43815", "https://github.com/pytorch/audio/pull/457"],
 )
-def no_stray(subject: Subject) -> None:
+def no_stray(subject: Subject) -> str:
     """After a move nothing stayed behind, plain attributes, lists and dicts included.
 
     An array that the framework does not know of stays where it was, and the first pass on the new device fails, or
@@ -54,18 +58,18 @@ def no_stray(subject: Subject) -> None:
         _, error = attempt(subject.backend.forward, moved, *subject.inputs)
         if error is not None:
             faults.append(f"a pass on {device} fails: {first_line(error)}")
-    require(faults, "every array of the module on the device, and a pass that runs there")
+    return require(faults, "every array of the module on the device, and a pass that runs there")
 
 
 @law("D03", "born there", reports=["https://github.com/pytorch/pytorch/issues/140602"])
-def born_there(subject: Subject) -> None:
+def born_there(subject: Subject) -> str:
     """Under a default-device context every entry is made on that device."""
     faults = []
     for device in _devices(subject):
         seen = subject.backend.entries(subject.backend.build(subject.spec(), device=device))
         faults += [f"{path} was made on {seen[path].device}" for path in seen if seen[path].device != device]
         faults += [f"{path} was not made" for path in subject.declared if path not in seen]
-    require(faults, f"every entry made on {' and then on '.join(subject.backend.devices())}")
+    return require(faults, f"every entry made on {' and then on '.join(_devices(subject))}")
 
 
 WITNESSES = {
@@ -81,7 +85,7 @@ WITNESSES = {
     "cast",
     reports=["https://github.com/pytorch/pytorch/issues/95337", "https://github.com/pytorch/pytorch/issues/138952"],
 )
-def cast(subject: Subject) -> None:
+def cast(subject: Subject) -> str:
     """Float entries follow a cast unless pinned; pinned ones keep their bits; integers, bools and complex stay.
 
     A float type is about precision. A pinned table rounded to bfloat16 is wrong for good, a complex entry cast to a
@@ -105,7 +109,7 @@ def cast(subject: Subject) -> None:
                 "was not cast" if follows_cast else "was pinned and changed" if entry and not entry.cast else "changed"
             )
             faults.append(f"{path} {verb} ({value.dtype} -> {after[path].dtype})")
-    require(faults, "float entries in bfloat16, all others and the pinned ones as they were")
+    return require(faults, "float entries in bfloat16, all others and the pinned ones as they were")
 
 
 @law(
@@ -116,7 +120,7 @@ def cast(subject: Subject) -> None:
         "https://github.com/EleutherAI/gpt-neox/issues/1003",
     ],
 )
-def precision(subject: Subject) -> None:
+def precision(subject: Subject) -> str:
     """Outputs after a cast to bfloat16 are within the bound that the catalogue states, at the end of the range in use.
 
     Rotary tables at position 100,000 included. The reference has the uncast state and the uncast inputs.
@@ -134,3 +138,4 @@ def precision(subject: Subject) -> None:
     error = distance(outputs, expected)
     if not error <= reference.bfloat16_bound:
         raise Broken(f"a largest error of {error:.3g}", f"at most {reference.bfloat16_bound:g}")
+    return f"a largest error of {error:.3g}, the bound is {reference.bfloat16_bound:g}"
