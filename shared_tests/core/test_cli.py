@@ -32,6 +32,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *ar
         (("compare", "--backend", "fake", "--law", "P99"), "unknown law 'P99'; did you mean 'P09'?"),
         (("compare", "--backend", "fake", "--flavour", "nativ"), "did you mean 'native'?"),
         (("compare", "--backend", "fake", "-o", "/dev/null/report"), "choose another folder with -o"),
+        (("compare", "--backend", "fake", "--law", "P02", "--format", "tar"), "has the format 'tar'"),
         (("explain", "P5"), "unknown law 'P5'; did you mean 'P0"),
         (("show", "rotary"), "did you mean 'rotary_embedding'?"),
     ],

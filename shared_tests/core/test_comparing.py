@@ -74,6 +74,11 @@ def test_a_backend_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> N
     assert "not installed" in cells["positional_encoding"].reason or "unknown backend" in found.lost[0]
 
 
+def test_a_law_that_runs_once_per_format_does_so_from_the_first_cell_on() -> None:
+    found = compare(["fake"], ["native"], ["positional_encoding"], ["P06"])
+    assert [cell.format for cell in found.cells] == ["fake"]
+
+
 def test_laws_of_interchange_without_peers() -> None:
     found = compare(["fake"], ["native"], ["positional_encoding"], ["X01"])
     assert [cell.verdict for cell in found.cells] == [Verdict.UNTESTED]

@@ -26,6 +26,13 @@ def test_only_laws_that_run_once_per_format_have_one() -> None:
     assert BROKEN.to_json()["format"] == "torch.save"
 
 
+def test_the_command_runs_the_cell_and_no_other() -> None:
+    expected = "constate compare batch_norm --backend torch --flavour native --law P05 --format torch.save"
+    assert BROKEN.command == expected
+    shared = Cell("torch", "native", "batch_norm", "X01", None, Verdict.HOLDS)
+    assert shared.command == "constate compare batch_norm --flavour native --law X01"
+
+
 def test_counts_are_three_numbers() -> None:
     counts = Counts.of(cells())
     assert (counts.held, counts.applicable, counts.not_run) == (1, 4, 1)

@@ -84,6 +84,12 @@ def test_the_matrix_and_its_counts(page: Page) -> None:
     expect(page.get_by_role("button", name="M04, nnx, native: not applicable")).to_have_class("not-applicable")
 
 
+def test_date_machine_and_versions(page: Page) -> None:
+    expect(page.locator("#meta")).to_have_text("2026-11-23 08:00 UTC · Linux · 2 cores · Python 3.11")
+    page.get_by_text("Versions").click()
+    expect(page.locator("#versions li")).to_have_text(["torch: torch 2.13.0"])
+
+
 def test_the_page_is_no_wider_than_the_window(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -120,7 +126,7 @@ def test_behind_a_cell_stand_reason_evidence_and_sentence(page: Page) -> None:
     for text in (
         LAWS["P06"].sentence, "no checksum is checked", "31 of 40 flipped bits accepted", "all refused",
         "torch · native · batch_norm · torch.save",
-        "constate compare batch_norm --backend torch --flavour native --law P06",
+        "constate compare batch_norm --backend torch --flavour native --law P06 --format torch.save",
     ):  # fmt: skip
         expect(panel).to_contain_text(text)
     expect(panel.get_by_role("link", name="https://example.org/issue")).to_be_visible()

@@ -134,6 +134,7 @@ class _Row:
     limit: float
     exchange: Path
     device: str | None
+    chosen_formats: Sequence[str]
     report: Callable[[Cell, int], None]
     stopping: threading.Event
     cells: list[Cell] = field(default_factory=list)
@@ -166,7 +167,9 @@ class _Row:
         return len(self.modules) * sum(len(self._formats(code)) for code in self.laws)
 
     def _formats(self, code: str) -> Sequence[str | None]:
-        return self.worker.formats if get_law(code).per_format and self.worker.formats else [None]
+        if not get_law(code).per_format or not self.worker.formats:
+            return [None]
+        return [format for format in self.worker.formats if format in (self.chosen_formats or [format])]
 
     def _cell(self, module: str, code: str, format: str | None) -> Cell:
         begun = time.monotonic()
@@ -190,6 +193,7 @@ def compare(
     jobs: int | None = None,
     limit: float = 120.0,
     device: str | None = None,
+    formats: Sequence[str] = (),
     report: Callable[[Cell, int], None] = lambda cell, total: None,
 ) -> Comparison:
     """Run laws on modules in backends, and report each cell as it is done.
@@ -202,6 +206,7 @@ def compare(
         jobs: how many workers run at a time; as many as there are cores by default.
         limit: seconds for one cell; a worker that takes longer is stopped, and the cell is ``untested``.
         device: the device that the laws of placement move to; every one that a backend has by default.
+        formats: for the laws that run once per format, those to run; all that a backend has by default.
         report: called with every cell and the number of cells of its backend and flavour, from several threads.
 
     A worker that dies costs the cell that it was at; the next cell gets a new worker.
@@ -210,13 +215,15 @@ def compare(
     with tempfile.TemporaryDirectory(prefix="constate-") as folder:
         exchange, stopping = Path(folder), threading.Event()
         rows = [
-            _Row(Worker(backend, flavour), modules, laws, limit, exchange, device, report, stopping)
+            _Row(Worker(backend, flavour), modules, laws, limit, exchange, device, formats, report, stopping)
             for backend in backends
             for flavour in flavours
         ]
         meets = any(code.startswith("X") for code in laws)
 
         def first(row: _Row) -> None:
+            with contextlib.suppress(WorkerLost):  # the formats are known then; if not, the first cell says why
+                row.worker.start()
             if meets:
                 row.publish()
             row.run(lambda code: not code.startswith("X"))

@@ -46,8 +46,10 @@ class Cell:
 
     @property
     def command(self) -> str:
-        """The command that runs this cell again."""
-        return f"constate compare {self.module} --backend {self.backend} --flavour {self.flavour} --law {self.law}"
+        """The command that runs this cell again. A law of interchange is about all backends of a run."""
+        backend = "" if self.law.startswith("X") else f" --backend {self.backend}"
+        format = f" --format {self.format}" if self.format else ""
+        return f"constate compare {self.module}{backend} --flavour {self.flavour} --law {self.law}{format}"
 
     def to_json(self) -> dict[str, Any]:
         """The cell as it stands in ``results.json``; ``format`` only where the law runs once per format."""

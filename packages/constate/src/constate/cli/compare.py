@@ -29,6 +29,9 @@ def compare(
     backend: Annotated[list[str] | None, typer.Option(help="A backend; all that are installed by default.")] = None,
     flavour: Annotated[list[str] | None, typer.Option(help="native or constate; both by default.")] = None,
     law: Annotated[list[str] | None, typer.Option(help="A law (P05) or a chapter (P); all by default.")] = None,
+    format: Annotated[
+        list[str] | None, typer.Option(help="A file format, for laws that run once per format; all by default.")
+    ] = None,
     device: Annotated[
         str | None,
         typer.Option(help="The device that laws of placement move to (cuda:0); all that there are by default."),
@@ -53,10 +56,20 @@ def compare(
     with _Bars(console) as bars:
         try:
             found = comparing.compare(
-                names, flavour or FLAVOURS, chosen, codes, jobs=jobs, limit=timeout, device=device, report=bars.advance
+                names,
+                flavour or FLAVOURS,
+                chosen,
+                codes,
+                jobs=jobs,
+                limit=timeout,
+                device=device,
+                formats=format or (),
+                report=bars.advance,
             )
         except KeyboardInterrupt:
             raise UsageError("interrupted; the workers were stopped and no report was written") from None
+    if not found.cells:
+        raise UsageError(f"no backend of this run has the format {', '.join(format or ())!r}; see: constate backends")
     date = datetime.now(UTC).isoformat(timespec="seconds")
     results = Results(found.versions, machine(), date, tuple(found.cells))
     _write(output / "results.json", results.to_json())

@@ -150,11 +150,12 @@ function draw() {
   drawMatrix();
 }
 
-const versions = Object.entries(data.versions).map(([backend, found]) =>
-  `${backend}: ${Object.entries(found).map(pair => pair.join(" ")).join(", ")}`);
-const machine = Object.entries(data.machine).map(([what, found]) => what === "cores" ? `${found} cores` : what === "python" ? `Python ${found}` : found);
+const machine = Object.entries(data.machine)
+  .map(([what, found]) => (what === "cores" ? `${found} cores` : what === "python" ? `Python ${found}` : found));
 document.getElementById("meta").textContent =
-  `${data.date.slice(0, 16).replace("T", " ")} UTC · ${machine.join(" · ")} · ${versions.join(" · ")}`;
+  [`${data.date.slice(0, 16).replace("T", " ")} UTC`, ...machine].join(" · ");
+document.getElementById("versions").append(...Object.entries(data.versions).map(([backend, found]) =>
+  element("li", { textContent: `${backend}: ${Object.entries(found).map(pair => pair.join(" ")).join(", ")}` })));
 document.getElementById("legend").append("held / applicable: ",
   ...VERDICTS.map(verdict => element("span", { className: verdict, textContent: verdict })));
 const panel = document.getElementById("panel");
