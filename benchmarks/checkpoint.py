@@ -14,12 +14,13 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from measure import interleave
 
-from constate.backend import FLAVOURS, get_backend
+from constate.backend import FLAVOURS, Backend, Handle, get_backend
 from constate.catalog.frozen_linear import FrozenLinear
 from constate.laws.law import differing
 from constate.subject import Subject
@@ -48,6 +49,13 @@ def floors(folder: Path, data: bytes) -> dict[str, Callable[[], object]]:
     return {"save plain": write, "save plain again": write, "load plain": read, "load plain again": read}
 
 
+def save(backend: Backend, source: Handle, path: Path, format: str) -> None:
+    """A save to a new file or folder; that of the round before is removed first."""
+    for old in path.parent.glob(f"{path.name}*"):  # some formats write several files beside one another
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
+    backend.save(source, path, format)
+
+
 def formats(name: str, folder: Path) -> dict[str, Callable[[], object]]:
     """A save and a load in every format of both flavours."""
     cases: dict[str, Callable[[], object]] = {}
@@ -63,15 +71,8 @@ def formats(name: str, folder: Path) -> dict[str, Callable[[], object]]:
             if differing(subject.read(backend.load(target, kept, format)), subject.state):
                 continue
 
-            def save(backend=backend, source=source, place=place, suffix=suffix, format=format) -> None:  # type: ignore[no-untyped-def]
-                shutil.rmtree(place / "new", ignore_errors=True)
-                (place / "new").mkdir()
-                backend.save(source, place / "new" / f"state{suffix}", format)
-
-            def load(backend=backend, target=target, kept=kept, format=format) -> None:  # type: ignore[no-untyped-def]
-                backend.load(target, kept, format)
-
-            cases[f"save {format}"], cases[f"load {format}"] = save, load
+            cases[f"save {format}"] = partial(save, backend, source, place / f"new{suffix}", format)
+            cases[f"load {format}"] = partial(backend.load, target, kept, format)
     return cases
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 import verdict_files
@@ -15,7 +16,7 @@ from contract.conftest import EXCHANGE
 
 def test_law(
     law_cell: tuple[Backend, str, str, str | None],
-    record_property: pytest.RecordProperty,  # type: ignore[name-defined]
+    record_property: Callable[[str, object], None],
     pytestconfig: pytest.Config,
 ) -> None:
     """What running finds is what is committed, both ways: a law that unexpectedly holds fails as well."""

@@ -22,6 +22,7 @@ MAY_KNOW = {
     "state": set(),
     "errors": set(),
     "reach": set(),
+    "refusals": {"errors"},
     "backend": {"state", "errors"},
     "checkpoint": {"state", "errors"},
     "catalog": {"state", "errors"},
@@ -43,7 +44,7 @@ OWN = {
 }
 """The frameworks that each backend package may import."""
 
-FROM_CORE = {"state", "backend", "checkpoint", "errors", "reach"}
+FROM_CORE = {"state", "backend", "checkpoint", "errors", "reach", "refusals"}
 """What a backend package may import from the core."""
 
 

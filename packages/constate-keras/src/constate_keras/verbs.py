@@ -16,6 +16,7 @@ import numpy as np
 
 from constate import checkpoint
 from constate.errors import Refused
+from constate.refusals import require_array, require_entry, require_form
 from constate.state import Array, Kind
 from constate_keras.rebuilding import extended
 from constate_keras.walk import persistent, root, saved, variables
@@ -174,17 +175,12 @@ def assign(model: keras.Layer, path: str, value: Any) -> None:
         Refused: there is no such entry, the value is no array, or has another shape or dtype.
     """
     found = variables(model)
-    if path not in found:
-        raise Refused(f"{path!r} is no entry of the model; expected one of {', '.join(found)}")
-    if not hasattr(value, "dtype") or not hasattr(value, "shape"):
-        raise Refused(f"{path}: found {type(value).__name__}, expected an array; nothing was changed")
+    require_entry(path, found)
+    if not keras.ops.is_tensor(value):
+        require_array(path, value, (np.ndarray, keras.Variable))
     target = found[path]
     dtype = keras.backend.standardize_dtype(value.dtype)
-    if tuple(value.shape) != tuple(target.shape) or dtype != target.dtype:
-        raise Refused(
-            f"{path}: found {dtype}{list(value.shape)}, expected {target.dtype}{list(target.shape)}; "
-            "nothing was changed"
-        )
+    require_form(path, (value.shape, dtype), (target.shape, target.dtype))
     target.assign(value)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import tensorflow as tf
 
 from constate import checkpoint
 from constate.errors import Refused
+from constate.refusals import matching, require_array, require_entry, require_form
 from constate_tensorflow.tree import held, is_array, persistent, places, rebuilt, remade
 
 
@@ -178,11 +178,7 @@ def cast(module: tf.Module, dtype: tf.DType, *, keep: Sequence[str] = ()) -> tf.
     if not dtype.is_floating:
         raise Refused(f"found dtype {dtype.name}, expected a floating-point type; nothing was cast")
     found = places(module)
-    for pattern in keep:
-        if not any(fnmatchcase(name, pattern) for name in found):
-            raise Refused(f"keep: {pattern!r} matches no entry; found {', '.join(found)}; nothing was cast")
-
-    pinned = {id(place.array) for name, place in found.items() if any(fnmatchcase(name, pattern) for pattern in keep)}
+    pinned = {id(found[name].array) for name in matching(keep, found)}
 
     def follows(array: Any) -> bool:
         return bool(array.dtype.is_floating) and id(array) not in pinned
@@ -256,17 +252,11 @@ def assign(module: tf.Module, path: str, value: Any) -> None:
         Refused: there is no such entry, the value is no array, or has another shape or dtype.
     """
     found = places(module)
-    if path not in found:
-        raise Refused(f"{path!r} is no entry of the module; expected one of {', '.join(found)}")
+    require_entry(path, found)
+    require_array(path, value, (tf.Tensor, tf.Variable, np.ndarray))
     place = found[path]
-    if not is_array(value) and not isinstance(value, np.ndarray):
-        raise Refused(f"{path}: found {type(value).__name__}, expected a tensor or an array; nothing was changed")
-    shape, dtype = tuple(value.shape), tf.as_dtype(value.dtype)
-    if shape != tuple(place.array.shape) or dtype != place.array.dtype:
-        raise Refused(
-            f"{path}: found {dtype.name}{list(shape)}, expected {place.array.dtype.name}{list(place.array.shape)}; "
-            "nothing was changed"
-        )
+    expected = place.array.shape, place.array.dtype.name
+    require_form(path, (value.shape, tf.as_dtype(value.dtype).name), expected)
     if isinstance(place.array, tf.Variable):
         place.array.assign(value)
     else:

@@ -7,7 +7,6 @@ is not here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from constate import checkpoint
 from constate.errors import Refused
+from constate.refusals import matching, require_array, require_entry, require_form
 from constate_torch.arrays import NAMES, from_numpy, to_numpy
 from constate_torch.state import entries, owner, persistent
 
@@ -102,12 +102,10 @@ def cast(module: nn.Module, dtype: torch.dtype, *, keep: Sequence[str] = ()) -> 
     if not dtype.is_floating_point:
         raise Refused(f"found dtype {dtype}, expected a floating-point type; nothing was cast")
     found = entries(module)
-    for pattern in keep:
-        if not any(fnmatchcase(name, pattern) for name in found):
-            raise Refused(f"keep: {pattern!r} matches no entry; found {', '.join(found)}; nothing was cast")
+    pinned = matching(keep, found)
     done: dict[int, Tensor] = {}
     for name, tensor in found.items():
-        if not tensor.is_floating_point() or any(fnmatchcase(name, pattern) for pattern in keep):
+        if not tensor.is_floating_point() or name in pinned:
             continue
         holder, own = owner(module, name)
         if isinstance(tensor, nn.Parameter):
@@ -148,16 +146,10 @@ def assign(module: nn.Module, path: str, value: Tensor) -> None:
         Refused: there is no such entry, the value is no tensor, or has another shape or dtype.
     """
     found = entries(module)
-    if path not in found:
-        raise Refused(f"{path!r} is no entry of the module; expected one of {', '.join(found)}")
-    if not isinstance(value, Tensor):
-        raise Refused(f"{path}: found {type(value).__name__}, expected a tensor; nothing was changed")
+    require_entry(path, found)
+    require_array(path, value, Tensor)
     target = found[path]
-    if value.shape != target.shape or value.dtype != target.dtype:
-        raise Refused(
-            f"{path}: found {value.dtype}{list(value.shape)}, expected {target.dtype}{list(target.shape)}; "
-            "nothing was changed"
-        )
+    require_form(path, (value.shape, value.dtype), (target.shape, target.dtype))
     with torch.no_grad():
         target.copy_(value)
 

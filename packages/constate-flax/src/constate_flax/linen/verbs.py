@@ -7,7 +7,6 @@ Linen does right (building, moving, copying, differentiating, compiling) is not 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ import optax
 from flax import linen as nn
 
 from constate import checkpoint
-from constate.errors import Refused, nearest
+from constate.errors import Refused
+from constate.refusals import matching, require_array, require_entry, require_form
 from constate.state import SEPARATOR, Kind, dtype_named, is_float
 from constate_flax.arrays import from_numpy, to_numpy
 from constate_flax.linen.declare import COLLECTIONS, bound, declare
@@ -104,10 +104,7 @@ def cast(variables: Variables, dtype: Any, *, keep: Sequence[str] = ()) -> dict[
     if not is_float(wanted):
         raise Refused(f"found dtype {wanted}, expected a floating-point type; nothing was cast")
     found = located(variables)
-    for pattern in keep:
-        if not any(fnmatchcase(name, pattern) for name in found):
-            raise Refused(f"keep: {pattern!r} matches no entry; found {', '.join(found)}; nothing was cast")
-    pinned = {name for name in found if any(fnmatchcase(name, pattern) for pattern in keep)}
+    pinned = matching(keep, found)
     with jax.enable_x64(True):  # else a cast to float64 would be one to float32
         rounded = {
             name: leaf.astype(wanted)
@@ -173,16 +170,10 @@ def assign(variables: Variables, path: str, value: Any) -> dict[str, Any]:
         Refused: there is no such entry, the value is no array, or has another shape or dtype.
     """
     found = located(variables)
-    if path not in found:
-        raise Refused(f"{path!r} is no entry{nearest(path, found)}")
+    require_entry(path, found)
+    require_array(path, value, (np.ndarray, jax.Array))
     old = found[path][1]
-    if not isinstance(value, (np.ndarray, jax.Array)):
-        raise Refused(f"{path}: found {type(value).__name__}, expected an array; nothing was changed")
-    if (value.shape, str(value.dtype)) != (np.shape(old), dtype_of(old)):
-        raise Refused(
-            f"{path}: found {value.dtype}{list(value.shape)}, expected {dtype_of(old)}{list(np.shape(old))}; "
-            "nothing was changed"
-        )
+    require_form(path, (value.shape, str(value.dtype)), (np.shape(old), dtype_of(old)))
     return replaced(variables, {path: _like(to_numpy(value), old)})
 
 

@@ -7,17 +7,18 @@ and eval mode) is not here. Modules are changed in place, as everywhere in NNX.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 
 from constate import checkpoint
 from constate.errors import Refused
+from constate.refusals import matching, require_array, require_entry, require_form
 from constate.state import Array
 from constate_flax import arrays
 from constate_flax.nnx.state import Constant, Derived
@@ -113,14 +114,12 @@ def cast(module: M, dtype: Any, *, keep: Sequence[str] = ()) -> M:
     if not jnp.issubdtype(dtype, jnp.floating):
         raise Refused(f"found dtype {dtype}, expected a floating-point type; nothing was cast")
     found = values(module)
-    for pattern in keep:
-        if not any(fnmatchcase(name, pattern) for name in found):
-            raise Refused(f"keep: {pattern!r} matches no entry; found {', '.join(found)}; nothing was cast")
+    pinned = matching(keep, found)
     with jax.enable_x64(True):  # else a 64-bit array is halved before it is cast
         new = {
             name: value.astype(dtype)
             for name, value in found.items()
-            if jnp.issubdtype(value.dtype, jnp.floating) and not any(fnmatchcase(name, pattern) for pattern in keep)
+            if jnp.issubdtype(value.dtype, jnp.floating) and name not in pinned
         }
     return commit(module, new)
 
@@ -182,12 +181,9 @@ def assign(module: M, path: str, value: Array | jax.Array) -> M:
         Refused: there is no such entry, the value is no array, or has another shape or dtype.
     """
     found = values(module)
-    if path not in found:
-        raise Refused(f"{path!r} is no entry of the module; expected one of {', '.join(found)}")
-    if not hasattr(value, "dtype") or not hasattr(value, "shape"):
-        raise Refused(f"{path}: found {type(value).__name__}, expected an array; nothing was changed")
-    if value.shape != found[path].shape or value.dtype != found[path].dtype:
-        raise Refused(f"{path}: found {_form(value)}, expected {_form(found[path])}; nothing was changed")
+    require_entry(path, found)
+    require_array(path, value, (np.ndarray, jax.Array))
+    require_form(path, (value.shape, value.dtype), (found[path].shape, found[path].dtype))
     return commit(module, {path: like(arrays.to_numpy(value), found[path])})
 
 
