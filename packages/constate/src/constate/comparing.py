@@ -38,6 +38,7 @@ class Worker:
         self.formats: list[str] = []
         self.devices: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
+        self._refusal: WorkerLost | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the worker
         self._pending = b""
 
@@ -57,7 +58,9 @@ class Worker:
         return self._answer(limit)
 
     def start(self) -> subprocess.Popen[bytes]:
-        """The process, with its framework imported."""
+        """The process, with its framework imported. One that never came up is not tried again."""
+        if self._refusal is not None:
+            raise self._refusal
         if self._process is None:
             self._pending = b""
             self._process = subprocess.Popen(
@@ -69,7 +72,12 @@ class Worker:
                 # Several workers run at a time, each with small arrays: more threads would only wait for one another.
                 env={"OMP_NUM_THREADS": "1"} | os.environ,
             )
-            hello = self._answer(START_LIMIT)
+            try:
+                hello = self._answer(START_LIMIT)
+            except WorkerLost as error:
+                if not self.versions:
+                    self._refusal = error
+                raise
             self.versions, self.formats, self.devices = hello["versions"], hello["formats"], hello["devices"]
         return self._process
 
@@ -100,12 +108,18 @@ class Worker:
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return WorkerLost(f"the worker {how}{f': {lines[-1].strip()[:200]}' if lines and code >= 0 else ''}")
 
+    def kill(self) -> None:
+        """End the process and whatever it started. From any thread: one that waits for an answer sees the end."""
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
     def stop(self) -> None:
-        """End the process and whatever it started."""
+        """End the process, and be done with it."""
         if self._process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
@@ -236,7 +250,9 @@ def compare(
             finally:  # also where the user interrupts: the threads come to an end when their workers are gone
                 stopping.set()
                 for row in rows:
-                    row.worker.stop()
+                    row.worker.kill()
+        for row in rows:
+            row.worker.stop()
     for row in rows:
         result.cells += row.cells
         result.lost += row.lost
