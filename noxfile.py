@@ -95,6 +95,8 @@ def framework(session: nox.Session, name: str) -> None:
     session.run("mypy", f"{PACKAGES[name]}/src")
     backends = [part for backend, package in BACKENDS.items() if package == name for part in ("--backend", backend)]
     session.run("pytest", "shared_tests/contract", "-n", "2", *backends, *session.posargs)
+    for backend in backends[1::2]:
+        session.run("pytest", f"shared_tests/foreign/{backend.replace('-', '_')}")
 
 
 @nox.session
@@ -131,7 +133,8 @@ def dev(session: nox.Session) -> None:
 @nox.session
 def compare(session: nox.Session) -> None:
     """Every backend in both flavours; with ``--backend``, only the packages of those."""
-    wanted = [session.posargs[i + 1] for i, part in enumerate(session.posargs[:-1]) if part == "--backend"]
+    parts = [piece for part in session.posargs for piece in part.replace("--backend=", "--backend\n").split("\n")]
+    wanted = [parts[i + 1] for i, part in enumerate(parts[:-1]) if part == "--backend"]
     if unknown := [name for name in wanted if name not in BACKENDS]:
         session.error(f"unknown backend {unknown[0]!r}; expected one of {', '.join(BACKENDS)}")
     install(session, *dict.fromkeys(BACKENDS[name] for name in wanted or BACKENDS))

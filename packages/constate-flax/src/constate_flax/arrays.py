@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -90,3 +91,30 @@ def from_numpy(array: Array, device: jax.Device | jax.sharding.Sharding | None =
 def ordinary(array: Array) -> jax.Array:
     """What a user who calls ``jnp.asarray`` gets, 64-bit types halved outside of JAX's x64 mode."""
     return jnp.asarray(np.array(array))
+
+
+def plain(value: Any) -> jax.ShapeDtypeStruct:
+    """Shape and dtype of what ``to_numpy`` makes of a value: a random key crosses as its data."""
+    found = jax.eval_shape(jax.random.key_data, value) if is_key(value) else value
+    if not hasattr(found, "dtype"):
+        found = np.asarray(found)
+    return jax.ShapeDtypeStruct(found.shape, found.dtype)
+
+
+def like(value: Array, old: Any) -> Any:
+    """``value`` as JAX holds ``old``: on its devices, and as a random key if that is one."""
+    sharding = getattr(old, "sharding", None)
+    placed = from_numpy(value, None if is_key(old) else sharding)
+    if not is_key(old):
+        return placed
+    implementation: list[Any] = []  # asked while tracing, which a key without memory answers as well
+    jax.eval_shape(lambda key: implementation.append(jax.random.key_impl(key)), old)
+    return jax.device_put(jax.random.wrap_key_data(placed, impl=implementation[0]), sharding)
+
+
+def rounded(value: Any, dtype: Any) -> Any:
+    """``value`` in another dtype, or the shape of it where it is a shape; 64-bit types are what they say."""
+    if isinstance(value, jax.ShapeDtypeStruct):
+        return value.update(dtype=dtype)
+    with jax.enable_x64(True):
+        return jnp.asarray(value).astype(dtype)

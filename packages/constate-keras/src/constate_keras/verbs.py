@@ -6,8 +6,8 @@ freezing, listing) is not here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ import keras
 import numpy as np
 
 from constate import checkpoint
-from constate.errors import Refused
+from constate.errors import Refused, first_line
 from constate.refusals import require_array, require_entry, require_form
-from constate.state import Array, Kind
+from constate.state import Array, Kind, same_bits
 from constate_keras.rebuilding import extended
-from constate_keras.walk import persistent, root, saved, variables
+from constate_keras.walk import layers, own_variables, persistent, root, saved, variables
 
 
 def save(model: keras.Layer, path: str | Path) -> None:
@@ -35,7 +35,10 @@ def save(model: keras.Layer, path: str | Path) -> None:
 
     Raises:
         CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
+        Refused: the model is no layer or not built, or a layer has adapted to data and keeps what it learned elsewhere
+            than in variables, as ``StringLookup`` does.
     """
+    _require_variables(model)
     checkpoint.write(Path(path), {name: _numpy(variable) for name, variable in persistent(model).items()})
 
 
@@ -53,18 +56,22 @@ def load(model: keras.Layer, path: str | Path, *, build: Callable[[], keras.Laye
     Raises:
         CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
             names each.
+        Refused: as ``save`` does; ``build`` does not make a variable that it shall make; a shared variable has
+            different bits in the file; a variable refuses its value.
     """
     arrays, _ = checkpoint.read(Path(path))
+    _require_variables(model)
     targets = persistent(model)
     expected = {name: (tuple(variable.shape), variable.dtype) for name, variable in targets.items()}
     checkpoint.check(Path(path), arrays, expected)
     everything = variables(model)
-    if build is not None:
-        recomputed = variables(build())
-        derived = everything.keys() - targets.keys()
-        arrays |= {name: _numpy(recomputed[name]) for name in derived if name in recomputed}
-    for name, array in arrays.items():
-        everything[name].assign(array)
+    recomputed = {} if build is None else variables(build())
+    for name in everything.keys() - targets.keys() if build is not None else ():
+        made = tuple(recomputed[name].shape) if name in recomputed else "no such variable"
+        if made != tuple(everything[name].shape):
+            raise Refused(f"{name}: build makes {made}, expected {everything[name].shape}; nothing was changed")
+        arrays[name] = _numpy(recomputed[name])
+    _put(model, everything, arrays)
 
 
 def abstract(build: Callable[[], keras.Model]) -> keras.Model:
@@ -181,7 +188,53 @@ def assign(model: keras.Layer, path: str, value: Any) -> None:
     target = found[path]
     dtype = keras.backend.standardize_dtype(value.dtype)
     require_form(path, (value.shape, dtype), (target.shape, target.dtype))
-    target.assign(value)
+    _put(model, found, {path: np.asarray(keras.ops.convert_to_numpy(value))})
+
+
+def _put(model: keras.Layer, targets: Mapping[str, keras.Variable], values: Mapping[str, Array]) -> None:
+    """Give variables values, or raise with every bit as it was."""
+    given: dict[int, Array] = {}
+    for name, value in values.items():
+        if not same_bits(given.setdefault(id(targets[name]), value), value):
+            raise Refused(f"{name}: is shared, and other values are given for it elsewhere; nothing was changed")
+    before: dict[str, Array] = {}
+    try:
+        for name, value in values.items():
+            before[name] = _numpy(targets[name])
+            targets[name].assign(value)
+        _finalize(model)
+    except BaseException as error:
+        for done, old in before.items():
+            with suppress(Exception):  # the one that has just raised will do so again
+                targets[done].assign(old)
+        with suppress(Exception):
+            _finalize(model)
+        if isinstance(error, Exception):
+            raise Refused(f"{name}: {first_line(error)}; nothing was changed") from error
+        raise
+
+
+def _finalize(model: keras.Layer) -> None:
+    """Let layers compute again what they compute from their variables, as ``Normalization`` its mean."""
+    for layer in layers(model):
+        if own_variables(layer) and hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+
+
+def _require_variables(model: keras.Layer) -> None:
+    """Raise ``Refused`` unless all that the model has learned is in variables."""
+    if not isinstance(model, keras.Layer):
+        raise Refused(f"found {type(model).__name__}, expected a keras.Layer; nothing was changed")
+    for layer in layers(model):
+        # Each is None where the constructor was given what adapt would have found.
+        adapted = hasattr(layer, "input_vocabulary") and layer.input_vocabulary is None
+        if adapted or (isinstance(layer, keras.layers.Discretization) and layer.num_bins is not None):
+            raise Refused(
+                f"{layer.name}: found a {type(layer).__name__} that keeps what it adapted to in no variable, expected "
+                "one that has it from its constructor (vocabulary=, bin_boundaries=); nothing was changed"
+            )
+    if not model.built:
+        raise Refused(f"{model.name}: is not built and has no variables yet; call it once; nothing was changed")
 
 
 def _numpy(variable: keras.Variable) -> Array:

@@ -39,12 +39,16 @@ def variables(model: keras.Layer) -> dict[str, keras.Variable]:
 
 
 def saved(model: keras.Layer) -> list[keras.Variable]:
-    """The variables that Keras writes to a file, as every layer's ``save_own_variables`` says."""
+    """The variables that Keras writes to a file, as every layer's ``save_own_variables`` says; of a layer that writes
+    something else, such as a kernel into which it has merged a low-rank update, all."""
     found: list[keras.Variable] = []
-    for layer in _layers(model):
+    for layer in layers(model):
         store: dict[str, Any] = {}
         layer.save_own_variables(store)
-        found += [value for value in store.values() if isinstance(value, keras.Variable)]
+        own = [*layer._trainable_variables, *layer._non_trainable_variables]
+        written = [value for value in store.values() if isinstance(value, keras.Variable)]
+        merged = len(written) < len(store)
+        found += [variable for variable in own if getattr(variable, "persistent", True)] if merged else written
     return found
 
 
@@ -52,11 +56,11 @@ def persistent(model: keras.Layer) -> dict[str, keras.Variable]:
     """The variables that a resumed run needs, by canonical path: those that Keras saves, and the states of seed
     generators, which it does not."""
     wanted = {id(variable) for variable in saved(model)}
-    wanted |= {id(generator.state) for layer in _layers(model) for generator in layer._seed_generators}
+    wanted |= {id(generator.state) for layer in layers(model) for generator in layer._seed_generators}
     return {path: variable for path, variable in variables(model).items() if id(variable) in wanted}
 
 
-def _layers(model: keras.Layer) -> Iterator[keras.Layer]:
+def layers(model: keras.Layer) -> Iterator[keras.Layer]:
     """The model and every layer within, each once."""
     seen: set[int] = set()
     stack = [model]
@@ -88,9 +92,9 @@ def _names(items: Sequence[Any]) -> list[str]:
     for item in items:
         made_up = _snake_case(type(item).__name__)
         name = item.name
-        if re.fullmatch(rf"{made_up}(_\d+)?", name):
-            # A variable's class has another name on every Keras backend.
-            name = "variable" if isinstance(item, keras.Variable) else made_up
+        if counted := re.fullmatch(rf"(forward_|backward_)?{made_up}(_\d+)?", name):
+            # A variable's class has another name on every Keras backend. Bidirectional prefixes the name of its layer.
+            name = "variable" if isinstance(item, keras.Variable) else f"{counted[1] or ''}{made_up}"
         first, count = name, 0
         while name in names:
             count += 1

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import copy
 import re
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
+from constate.errors import Refused
 from constate.reach import arrays_within
 
 TensorOrVariable: TypeAlias = Any
 """A ``tf.Tensor`` or a ``tf.Variable``: TensorFlow ships no types."""
+
+_PROGRAM = type(tf.function(lambda: None))
 
 
 class Place(NamedTuple):
@@ -42,18 +46,40 @@ def places(module: Any) -> dict[str, Place]:
         own = vars(item).items() if isinstance(item, tf.Module) else ()
         untracked = {name: value for name, value in own if is_array(value) and value is not children.get(name)}
         for name, child in {**children, **untracked}.items():
-            array = child if is_array(child) else getattr(child, "value", None)  # a Keras weight holds a variable
+            array = child.value if _is_keras_weight(child) else child
             if is_array(array):
-                found[f"{path}{name}"] = Place(array, item, name, name not in untracked)
+                place = Place(array, item, name, name not in untracked)
+                if found.setdefault(f"{path}{name}", place).array is not array:
+                    raise Refused(f"{path}{name}: found two entries of this path; choose keys without '/'")
             elif id(child) not in above:
                 waiting.append((f"{path}{name}/", child, (*above, id(child))))
     return found
 
 
+def _is_keras_weight(item: object) -> bool:
+    """Whether it is Keras' wrapper around a variable, without importing Keras."""
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(item, keras.Variable)
+
+
+def require_variables(module: Any) -> None:
+    """Raise ``Refused`` if the module has state that changes and that is in no variable, as that of a hash table."""
+    for item in tf.train.TrackableView(module).descendants():
+        saves = type(item)._serialize_to_tensors is not tf.Module._serialize_to_tensors
+        if saves and not isinstance(item, tf.Variable) and not _is_keras_weight(item):
+            what = type(item).__name__
+            raise Refused(f"found a {what}, whose state is in no variable; keep it elsewhere; nothing was changed")
+
+
 def held(module: Any) -> Iterator[tuple[str, TensorOrVariable]]:
     """Every array that the module holds, wherever it keeps it, with a path such as ``cache['key'][0]``."""
     for path, array in arrays_within(module, is_array):
-        yield re.sub(r"_self_unconditional_dependency_names\['(.*?)'\]", r"\1", path), array
+        yield _public(path), array
+
+
+def _public(path: str) -> str:
+    """The path as a user writes it."""
+    return re.sub(r"_self_unconditional_dependency_names\['(.*?)'\]", r"\1", path)
 
 
 def device_of(array: TensorOrVariable) -> str:
@@ -89,5 +115,29 @@ def rebuilt(module: Any, make: Callable[[TensorOrVariable], TensorOrVariable]) -
 
     What is shared stays shared. The module itself is not changed: the programs that ``tf.function`` made of it go on
     with its variables, and those of the copy are traced when they are first called.
+
+    Raises:
+        Refused: the module holds something that cannot be copied, or a ``tf.function`` of a function that has the
+            module or a part of it in its closure, which would go on with the given one.
     """
-    return copy.deepcopy(module, {id(array): make(array) for _, array in list(held(module))})
+    require_variables(module)
+    memo = {id(array): make(array) for _, array in list(held(module))}
+    programs = list(arrays_within(module, lambda item: isinstance(item, _PROGRAM)))
+    for path, program in programs:
+        cells = [cell.cell_contents for cell in getattr(program.python_function, "__closure__", None) or ()]
+        if any(id(array) in memo for _, array in arrays_within(cells, is_array)):
+            raise Refused(
+                f"{_public(path)}: found a tf.function with arrays of the module in its closure, which would go on "
+                "with them; make it a method; nothing was changed"
+            )
+        memo[id(program)] = program._clone(None)
+    try:
+        made = copy.deepcopy(module, memo)
+        for _, program in programs:
+            memo[id(program)]._python_function = copy.deepcopy(program.python_function, memo)
+    except TypeError as error:
+        raise Refused(f"{type(module).__name__}: cannot be copied ({error}); nothing was changed") from error
+    if lost := places(module).keys() ^ places(made).keys():
+        first = min(lost)
+        raise Refused(f"{first}: is not copied by what holds it, as by a Keras optimizer; keep that elsewhere")
+    return made

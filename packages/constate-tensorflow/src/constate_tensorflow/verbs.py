@@ -9,7 +9,8 @@ another module with other variables and leave the given one as it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ import numpy as np
 import tensorflow as tf
 
 from constate import checkpoint
-from constate.errors import Refused
+from constate.errors import Refused, first_line
 from constate.refusals import matching, require_array, require_entry, require_form
-from constate_tensorflow.tree import held, is_array, persistent, places, rebuilt, remade
+from constate_tensorflow.tree import held, is_array, persistent, places, rebuilt, remade, require_variables
 
 
 def save(module: tf.Module, path: str | Path) -> None:
@@ -34,7 +35,9 @@ def save(module: tf.Module, path: str | Path) -> None:
 
     Raises:
         CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
+        Refused: the module has state in a hash table or a data set's iterator.
     """
+    require_variables(module)
     checkpoint.write(Path(path), {name: np.asarray(found.numpy()) for name, found in persistent(module).items()})
 
 
@@ -53,28 +56,43 @@ def load(module: tf.Module, path: str | Path, *, build: Callable[[], tf.Module] 
     Raises:
         CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
             names each.
-        Refused: the factory makes an entry of another shape than the module has.
+        Refused: the factory makes an entry of another shape than the module has, or not at all; the module has state
+            in a hash table or a data set's iterator; a variable refuses its value.
     """
     arrays, _ = checkpoint.read(Path(path))
+    require_variables(module)
     targets = persistent(module)
     checkpoint.check(Path(path), arrays, {n: (tuple(v.read_value().shape), v.dtype.name) for n, v in targets.items()})
     computed = {} if build is None else places(build())
-    derived = {name: place for name, place in places(module).items() if not place.tracked and name in computed}
+    derived = {name: place for name, place in places(module).items() if build is not None and not place.tracked}
     for name, place in derived.items():
-        if computed[name].array.shape != place.array.shape:
+        if name not in computed or computed[name].array.shape != place.array.shape:
+            made = computed[name].array.shape if name in computed else "no such entry"
             raise Refused(
-                f"{name}: the factory makes {computed[name].array.shape}, the module has {place.array.shape}; "
+                f"{name}: the factory makes {made}, the module has {place.array.shape}; "
                 "nothing was changed, pass the factory that made the module"
             )
-    for name, place in derived.items():
-        with tf.device(place.array.device):
-            value = tf.cast(computed[name].array, place.array.dtype)
-        if isinstance(place.array, tf.Variable):
-            place.array.assign(value)
-        else:
-            setattr(place.owner, place.name, value)
-    for name, array in arrays.items():
-        targets[name].assign(array)
+    before: list[tuple[Callable[[Any], Any], Any]] = []
+    try:
+        for name, place in derived.items():
+            with tf.device(place.array.device):
+                value = tf.cast(computed[name].array, place.array.dtype)
+            if isinstance(place.array, tf.Variable):
+                before.append((place.array.assign, place.array.numpy()))
+                place.array.assign(value)
+            else:
+                before.append((partial(setattr, place.owner, place.name), place.array))
+                setattr(place.owner, place.name, value)
+        for name, array in arrays.items():
+            before.append((targets[name].assign, targets[name].numpy()))
+            targets[name].assign(array)
+    except BaseException as error:
+        for put, old in reversed(before):
+            with suppress(Exception):  # the one that has just raised will do so again
+                put(old)
+        if isinstance(error, Exception):
+            raise Refused(f"{name}: {first_line(error)}; nothing was changed") from error
+        raise
 
 
 def abstract(build: Callable[[], tf.Module]) -> tf.Module:
@@ -106,7 +124,9 @@ def allocate(module: tf.Module, *, device: str | None = None) -> tf.Module:
 
     def make(array: Any) -> Any:
         if id(array) in loaded:
-            return remade(array, tf.zeros(array.shape, array.dtype))
+            with array.graph.as_default():
+                shape = array.shape if array.shape.is_fully_defined() else array.initial_value.shape
+            return remade(array, tf.zeros(shape, array.dtype))
         variable = isinstance(array, tf.Variable)
         with array.graph.as_default() if variable else nullcontext():  # where a variable knows its initial value
             value = array.initial_value if variable else array

@@ -13,7 +13,7 @@ BY_NAME = {
     name: getattr(torch, name)
     for name in (
         "float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "int64", "int32", "int16", "int8",
-        "uint8", "bool", "complex64",
+        "uint64", "uint32", "uint16", "uint8", "bool", "complex64",
     )
 }  # fmt: skip
 """The torch dtypes by their NumPy names."""
@@ -30,7 +30,7 @@ _VIEWED = {
 
 def to_numpy(tensor: Tensor) -> Array:
     """A copy of the tensor's bits as a NumPy array."""
-    tensor = tensor.detach().cpu()
+    tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
     name = NAMES[tensor.dtype]
     if name not in _VIEWED:
         return np.array(tensor.numpy())

@@ -2,34 +2,100 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import torch
 from torch import Tensor, nn
 
 from constate.errors import Refused
+from constate_torch.arrays import NAMES
+
+
+def places(module: nn.Module) -> dict[str, tuple[nn.Module, str]]:
+    """The submodule that holds an entry and the entry's name in it, by canonical path: parameters, then buffers.
+
+    Raises:
+        Refused: two entries have one path, because a name has ``/`` in it.
+    """
+    found: dict[str, tuple[nn.Module, str]] = {}
+    for kind in ("_parameters", "_buffers"):
+        for above, holder in module.named_modules(remove_duplicate=False):
+            for name, tensor in getattr(holder, kind).items():
+                path = f"{above}.{name}".removeprefix(".").replace(".", "/")
+                if path in found:
+                    raise Refused(f"{path}: found two entries of this path; choose names without '/', the separator")
+                if tensor is not None:
+                    found[path] = holder, name
+    return found
 
 
 def entries(module: nn.Module) -> dict[str, Tensor]:
     """Every parameter and buffer by canonical path, shared ones once for each path."""
-    found: dict[str, Tensor] = dict(module.named_parameters(remove_duplicate=False))
-    found |= dict(module.named_buffers(remove_duplicate=False))
-    return {name.replace(".", "/"): tensor for name, tensor in found.items()}
+    return {path: getattr(holder, name) for path, (holder, name) in places(module).items()}
 
 
 def persistent(module: nn.Module) -> dict[str, Tensor]:
     """The entries that ``state_dict`` lists, by canonical path.
 
     Raises:
-        Refused: the module keeps extra state that is no tensor.
+        Refused: ``state_dict`` lists what is no parameter and no buffer, or one whose bits cannot be read or written.
     """
-    found = module.state_dict(keep_vars=True)
-    for name, value in found.items():
-        if not isinstance(value, Tensor):
+    found = entries(module)
+    listed = {}
+    for name, value in module.state_dict(keep_vars=True).items():
+        path = name.replace(".", "/")
+        tensor = found.get(path)
+        if tensor is None or tensor is not value:
             raise Refused(
-                f"{name}: found {type(value).__name__}, expected a tensor; keep it outside of get_extra_state"
+                f"{path}: found {type(value).__name__} from get_extra_state or a hook of state_dict, expected a "
+                "parameter or buffer; register it as a buffer; nothing was changed"
             )
-    return {name.replace(".", "/"): tensor for name, tensor in found.items()}
+        require_plain(path, tensor)
+        listed[path] = tensor
+    return listed
+
+
+def require_plain(path: str, tensor: Tensor) -> None:
+    """Raise ``Refused`` unless the tensor is nothing but its bits, and has some."""
+    if nn.parameter.is_lazy(tensor):
+        fault = "a lazy parameter without shape; run the module once"
+    elif hasattr(tensor, "__tensor_flatten__") or tensor.layout is not torch.strided or tensor.dtype not in NAMES:
+        form = f"{type(tensor).__name__} of {tensor.dtype}, {tensor.layout}"
+        fault = f"{form}, expected a strided tensor of one of {', '.join(NAMES.values())}"
+    elif tensor.is_meta:
+        fault = "a tensor without memory (device meta); give it memory with materialise"
+    else:
+        return
+    raise Refused(f"{path}: found {fault}; nothing was changed")
+
+
+def overlapping(tensors: Mapping[str, Tensor]) -> list[list[str]]:
+    """The paths of tensors in common memory, in groups: one tensor under several paths, or views of one another."""
+    spans = []
+    for path, tensor in tensors.items():
+        if not nn.parameter.is_lazy(tensor) and tensor.layout is torch.strided and tensor.numel():
+            memory = tensor.untyped_storage()._cdata
+            first, end = span(tensor)
+            spans.append((memory, first * tensor.itemsize, end * tensor.itemsize, path))
+    groups: list[list[str]] = []
+    before, reached = -1, 0
+    for memory, first, end, path in sorted(spans):
+        if memory == before and first < reached:
+            groups[-1].append(path)
+            reached = max(reached, end)
+        else:
+            groups.append([path])
+            before, reached = memory, end
+    return sorted(sorted(group) for group in groups if len(group) > 1)
+
+
+def span(tensor: Tensor) -> tuple[int, int]:
+    """The first element of its storage that a tensor of one or more elements uses, and the one after the last."""
+    first = int(tensor.storage_offset())
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    return first, first + 1 + sum(int((size - 1) * stride) for size, stride in steps)
 
 
 def owner(module: nn.Module, path: str) -> tuple[nn.Module, str]:
     """The submodule that holds an entry, and the entry's name in it."""
-    parent, _, name = path.rpartition("/")
-    return module.get_submodule(parent.replace("/", ".")), name
+    return places(module)[path]

@@ -6,17 +6,20 @@ is not here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from constate import checkpoint
-from constate.errors import Refused
+from constate.errors import Refused, first_line
+from constate.reach import arrays_within
 from constate.refusals import matching, require_array, require_entry, require_form
+from constate.state import same_bits
 from constate_torch.arrays import NAMES, from_numpy, to_numpy
-from constate_torch.state import entries, owner, persistent
+from constate_torch.state import entries, overlapping, persistent, places, require_plain, span
 
 
 def save(module: nn.Module, path: str | Path) -> None:
@@ -31,7 +34,8 @@ def save(module: nn.Module, path: str | Path) -> None:
 
     Raises:
         CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
-        Refused: the module keeps extra state (``get_extra_state``) that is no tensor.
+        Refused: the module has extra state, or an entry that is more or less than its bits: lazy, without memory,
+            quantized, sparse.
     """
     checkpoint.write(Path(path), {name: to_numpy(tensor) for name, tensor in persistent(module).items()})
 
@@ -50,26 +54,31 @@ def load(module: nn.Module, path: str | Path, *, build: Callable[[], nn.Module] 
     Raises:
         CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
             names each.
+        Refused: the module has extra state or an entry that is more or less than its bits (lazy, without memory,
+            quantized, sparse), ``build`` does not make a buffer that it shall make, or entries that share memory have
+            different bits in the file.
     """
     arrays, _ = checkpoint.read(Path(path))
-    targets = persistent(module)
+    targets, everything = persistent(module), entries(module)
     expected = {name: (tuple(tensor.shape), NAMES[tensor.dtype]) for name, tensor in targets.items()}
     checkpoint.check(Path(path), arrays, expected)
     sources = {name: from_numpy(array) for name, array in arrays.items()}
-    if build is not None:
-        derived = entries(module).keys() - targets.keys()
-        recomputed = entries(build())
-        sources |= {name: recomputed[name] for name in derived if name in recomputed}
-    everything = entries(module)
-    with torch.no_grad():
-        for name, source in sources.items():
-            everything[name].copy_(source)
+    computed = {name: tensor for name, tensor in everything.items() if name not in targets}
+    made = entries(build()) if build else {}
+    for name, tensor in computed.items():
+        require_plain(name, tensor)
+        if build is not None:
+            if name not in made or made[name].shape != tensor.shape:
+                what = f"shape {list(made[name].shape)}" if name in made else "no such buffer"
+                raise Refused(f"{name}: build makes {what}, expected {list(tensor.shape)}; nothing was changed")
+            sources[name] = made[name]
+    _put(everything, sources)
 
 
 def materialise(build: Callable[[], nn.Module], path: str | Path, *, device: str | torch.device = "cpu") -> nn.Module:
     """A module built without memory, put on a device and filled from a file, buffers that are not persistent included.
 
-    Serves P11.
+    Serves P11: ``to_empty`` makes two tensors of one that is shared.
 
     Args:
         build: the module's factory; called twice, once under the ``meta`` device.
@@ -77,11 +86,22 @@ def materialise(build: Callable[[], nn.Module], path: str | Path, *, device: str
         device: where the module shall be.
 
     Raises:
-        CheckpointError: as ``load`` does.
+        CheckpointError, Refused: as ``load`` does.
+        Refused: the module has a tensor that is no parameter and no buffer, which nothing gives memory.
     """
     with torch.device("meta"):
         module = build()
+    shapes = entries(module)
+    for name, tensor in shapes.items():
+        if not tensor.is_meta:
+            require_plain(name, tensor)
     module.to_empty(device=device)
+    _share(module, shapes, device)
+    for above, holder in module.named_modules():
+        if not holder._forward_pre_hooks:  # else a hook may make the tensor, as that of nn.utils.weight_norm does
+            own = {n: v for n, v in vars(holder).items() if n not in ("_parameters", "_buffers", "_modules")}
+            for name, _ in arrays_within(own, lambda item: isinstance(item, Tensor) and item.is_meta):
+                raise Refused(f"{above}{name}: found a tensor without memory; register it as a buffer")
     load(module, path, build=build)
     return module
 
@@ -97,22 +117,37 @@ def cast(module: nn.Module, dtype: torch.dtype, *, keep: Sequence[str] = ()) -> 
         keep: patterns of canonical paths to leave alone, ``["*/inv_freq"]``; case-sensitive, ``*`` also matches ``/``.
 
     Raises:
-        Refused: the dtype is not a floating-point type, or a pattern matches no entry.
+        Refused: the dtype is not a floating-point type, a pattern matches no entry, or of entries that share memory
+            some are kept and some are not.
     """
     if not dtype.is_floating_point:
         raise Refused(f"found dtype {dtype}, expected a floating-point type; nothing was cast")
     found = entries(module)
-    pinned = matching(keep, found)
-    done: dict[int, Tensor] = {}
-    for name, tensor in found.items():
-        if not tensor.is_floating_point() or name in pinned:
-            continue
-        holder, own = owner(module, name)
-        if isinstance(tensor, nn.Parameter):
-            tensor.data = tensor.data.to(dtype)
-            tensor.grad = None if tensor.grad is None else tensor.grad.to(dtype)
-        else:
-            holder._buffers[own] = done.setdefault(id(tensor), tensor.to(dtype))
+    pinned = {id(found[name]) for name in matching(keep, found)}
+    follows = {n: t for n, t in found.items() if t.is_floating_point() and id(t) not in pinned}
+    groups = overlapping(found)
+    for group in groups:
+        if follows.keys() & group and ({*group} - follows.keys() or len({found[name].dtype for name in group}) > 1):
+            raise Refused(f"{', '.join(group)}: share memory; keep all of them or none; nothing was cast")
+    whole = {name: group for group in groups for name in group}
+    with torch.inference_mode(False), torch.no_grad():
+        new: dict[int, Tensor] = {}
+        flats: dict[int, tuple[Tensor, int]] = {}
+        for name, tensor in follows.items():
+            if name in whole:
+                group = whole[name]
+                if id(group) not in flats:
+                    spans = [span(found[other]) for other in group]
+                    first, end = min(spans)[0], max(end for _, end in spans)
+                    flats[id(group)] = tensor.detach().as_strided((end - first,), (1,), first).to(dtype), first
+                flat, first = flats[id(group)]
+                new[id(tensor)] = flat.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset() - first)
+            else:
+                new[id(tensor)] = tensor.detach().to(dtype)
+        for tensor in {id(tensor): tensor for tensor in follows.values()}.values():
+            tensor.data = new[id(tensor)]
+            if tensor.is_leaf and tensor.grad is not None:
+                tensor.grad = tensor.grad.to(dtype)
     return module
 
 
@@ -149,9 +184,53 @@ def assign(module: nn.Module, path: str, value: Tensor) -> None:
     require_entry(path, found)
     require_array(path, value, Tensor)
     target = found[path]
+    require_plain(path, target)
+    require_plain("value", value)
     require_form(path, (value.shape, value.dtype), (target.shape, target.dtype))
-    with torch.no_grad():
-        target.copy_(value)
+    _put(found, {path: value})
+
+
+def _put(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> None:
+    """Copy every source into the target of its name, or raise with every bit as it was."""
+    before: dict[str, Tensor] = {}
+    shared = {name for group in overlapping(targets) for name in group}
+    try:
+        for name, source in sources.items():
+            before[name] = targets[name].detach().to("cpu", copy=True)
+            _copy(targets[name], source)
+        for name, source in sources.items():
+            target = targets[name]
+            doubtful = (name in shared or 0 in target.stride()) and target.dtype == source.dtype
+            if doubtful and not same_bits(to_numpy(target), to_numpy(source)):
+                raise ValueError("shares memory, which cannot hold the different values that were given for it")
+    except BaseException as error:
+        for done in reversed(before):
+            with suppress(Exception):  # the one that has just raised will do so again
+                _copy(targets[done], before[done])
+        if isinstance(error, Exception):
+            raise Refused(f"{name}: {first_line(error)}; nothing was changed") from error
+        raise
+
+
+def _copy(target: Tensor, source: Tensor) -> None:
+    with torch.inference_mode() if target.is_inference() else torch.no_grad():
+        once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in target.stride())
+        target[once].copy_(source[once]) if once else target.copy_(source)
+
+
+def _share(module: nn.Module, shapes: Mapping[str, Tensor], device: str | torch.device) -> None:
+    """Let those entries share memory that did so when the module had none."""
+    found = places(module)
+    for group in overlapping(shapes):
+        memory = torch.UntypedStorage(shapes[group[0]].untyped_storage().nbytes(), device=device)  # type: ignore[no-untyped-call]
+        made: dict[int, Tensor] = {}
+        for path in group:
+            old, (holder, name) = shapes[path], found[path]
+            new = torch.empty(0, dtype=old.dtype, device=device)
+            new.set_(memory, old.storage_offset(), old.shape, old.stride())
+            if isinstance(old, nn.Parameter):
+                new = nn.Parameter(new, requires_grad=old.requires_grad)
+            setattr(holder, name, made.setdefault(id(old), new))
 
 
 __all__ = ["assign", "cast", "load", "materialise", "register", "save"]

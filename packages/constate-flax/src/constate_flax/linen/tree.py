@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import optax
 
+from constate.errors import Refused
 from constate.state import SEPARATOR
 
 Variables: TypeAlias = Mapping[str, Any]
@@ -23,13 +24,19 @@ def located(variables: Variables) -> dict[str, tuple[str, Any]]:
 
     A path omits the collection, ``query/kernel`` and not ``params/query/kernel``, unless another collection has an
     entry of the same path: then all but the parameter begin with their collection.
+
+    Raises:
+        Refused: two entries have one path, because a name has ``/`` in it or is that of a collection.
     """
     found = [(collection, path, leaf) for collection in variables for path, leaf in _leaves(variables[collection])]
     times = Counter(path for _, path, _ in found)
-    return {
-        path if times[path] == 1 or collection == PARAMS else f"{collection}{SEPARATOR}{path}": (collection, leaf)
-        for collection, path, leaf in found
-    }
+    entries: dict[str, tuple[str, Any]] = {}
+    for collection, inside, leaf in found:
+        path = inside if times[inside] == 1 or collection == PARAMS else f"{collection}{SEPARATOR}{inside}"
+        if path in entries:
+            raise Refused(f"{path}: found two entries of this path, in {entries[path][0]} and {collection}; rename one")
+        entries[path] = collection, leaf
+    return entries
 
 
 def replaced(variables: Variables, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from flax import linen as nn
 from constate import checkpoint
 from constate.errors import Refused
 from constate.refusals import matching, require_array, require_entry, require_form
-from constate.state import SEPARATOR, Kind, dtype_named, is_float
-from constate_flax.arrays import from_numpy, to_numpy
+from constate.state import SEPARATOR, Kind, is_float
+from constate_flax.arrays import from_numpy, like, plain, rounded, to_numpy
 from constate_flax.linen.declare import COLLECTIONS, bound, declare
 from constate_flax.linen.state import DERIVED
 from constate_flax.linen.tree import PARAMS, Variables, dtype_of, located, replaced
@@ -71,7 +71,8 @@ def load(
     arrays, _ = checkpoint.read(Path(path))
     targets = located(variables)
     saved = _saved(variables, unsaved)
-    checkpoint.check(Path(path), arrays, {name: (np.shape(leaf), dtype_of(leaf)) for name, leaf in saved.items()})
+    expected = {name: plain(leaf) for name, leaf in saved.items()}
+    checkpoint.check(Path(path), arrays, {name: (form.shape, str(form.dtype)) for name, form in expected.items()})
     computed = {name: leaf for name, (_, leaf) in targets.items() if name not in saved}
     if computed and build is not None:
         made = located(build())
@@ -80,10 +81,10 @@ def load(
                 found = f"shape {np.shape(made[name][1])}" if name in made else "no such entry"
                 raise Refused(f"{name}: build made {found}, expected shape {np.shape(leaf)}; is it the same module?")
             # In the dtype of the target: a module that was cast stays so.
-            arrays[name] = to_numpy(made[name][1]).astype(dtype_named(dtype_of(leaf)))
+            arrays[name] = to_numpy(made[name][1]).astype(plain(leaf).dtype)
     elif without := [name for name, leaf in computed.items() if isinstance(leaf, jax.ShapeDtypeStruct)]:
         raise Refused(f"{', '.join(without)}: not saved and without memory; pass build=lambda: module.init(key, x)")
-    return replaced(variables, {name: _like(array, targets[name][1]) for name, array in arrays.items()})
+    return replaced(variables, {name: like(array, targets[name][1]) for name, array in arrays.items()})
 
 
 def cast(variables: Variables, dtype: Any, *, keep: Sequence[str] = ()) -> dict[str, Any]:
@@ -105,13 +106,8 @@ def cast(variables: Variables, dtype: Any, *, keep: Sequence[str] = ()) -> dict[
         raise Refused(f"found dtype {wanted}, expected a floating-point type; nothing was cast")
     found = located(variables)
     pinned = matching(keep, found)
-    with jax.enable_x64(True):  # else a cast to float64 would be one to float32
-        rounded = {
-            name: leaf.astype(wanted)
-            for name, (_, leaf) in found.items()
-            if name not in pinned and is_float(dtype_of(leaf))
-        }
-    return replaced(variables, rounded)
+    follows = {name: leaf for name, (_, leaf) in found.items() if name not in pinned and is_float(dtype_of(leaf))}
+    return replaced(variables, {name: rounded(leaf, wanted) for name, leaf in follows.items()})
 
 
 def register(
@@ -174,7 +170,7 @@ def assign(variables: Variables, path: str, value: Any) -> dict[str, Any]:
     require_array(path, value, (np.ndarray, jax.Array))
     old = found[path][1]
     require_form(path, (value.shape, str(value.dtype)), (np.shape(old), dtype_of(old)))
-    return replaced(variables, {path: _like(to_numpy(value), old)})
+    return replaced(variables, {path: like(to_numpy(value), old)})
 
 
 class Optimizer:
@@ -208,11 +204,6 @@ class Optimizer:
 
 def _saved(variables: Variables, unsaved: Collection[str]) -> dict[str, Any]:
     return {name: leaf for name, (collection, leaf) in located(variables).items() if collection not in unsaved}
-
-
-def _like(array: Any, old: Any) -> jax.Array:
-    """The array where ``old`` is."""
-    return jax.device_put(from_numpy(array), old.sharding) if isinstance(old, jax.Array) else from_numpy(array)
 
 
 __all__ = ["Optimizer", "assign", "cast", "load", "register", "save"]

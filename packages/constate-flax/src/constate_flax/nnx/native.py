@@ -22,7 +22,7 @@ from constate.reach import arrays_within
 from constate.state import Array, Kind, Seen, dtype_named
 from constate_flax import arrays, files
 from constate_flax.nnx.state import Constant, Counter, Derived
-from constate_flax.nnx.tree import commit, empty, leaves, like, value_of, values
+from constate_flax.nnx.tree import commit, empty, leaves, value_of, values
 
 KINDS: dict[Kind, type[nnx.Variable[Any]]] = {
     Kind.PARAMETER: nnx.Param,
@@ -92,7 +92,7 @@ class Native(Backend):
         return made
 
     def materialise(self, handle: nnx.Module, spec: Spec) -> nnx.Module:
-        return commit(handle, {path: like(empty(value), value) for path, value in values(handle).items()})
+        return commit(handle, {path: arrays.like(empty(value), value) for path, value in values(handle).items()})
 
     def entries(self, handle: nnx.Module) -> dict[str, Seen]:
         saved = set(self.listing(handle))
@@ -117,7 +117,7 @@ class Native(Backend):
         return arrays.to_numpy(values(handle)[path])
 
     def write(self, handle: nnx.Module, path: str, value: Array) -> nnx.Module:
-        return commit(handle, {path: like(value, values(handle)[path])})
+        return commit(handle, {path: arrays.like(value, values(handle)[path])})
 
     def strays(self, handle: nnx.Module) -> dict[str, str]:
         registered = {id(leaf) for leaf in leaves(handle).values()}

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from flax import nnx
 
+from constate.errors import Refused
 from constate.state import Array
 from constate_flax import arrays
 
@@ -20,9 +21,17 @@ def leaves(module: Any, *filters: Any) -> dict[str, Any]:
 
     The variables are the module's own and no copies; one that is shared stands under its first path. With ``filters``,
     the leaves that one of them takes: https://flax.readthedocs.io/en/latest/guides/filters_guide.html.
+
+    Raises:
+        Refused: two leaves have one path, because a name has ``/`` in it.
     """
-    state = nnx.state(module, filters if filters else ...)
-    return {"/".join(map(str, path)): leaf for path, leaf in nnx.to_flat_state(state)}
+    found = {}
+    for keys, leaf in nnx.to_flat_state(nnx.state(module, filters if filters else ...)):
+        path = "/".join(map(str, keys))
+        if path in found:
+            raise Refused(f"{path}: found two entries of this path; choose names without '/', the separator")
+        found[path] = leaf
+    return found
 
 
 def value_of(leaf: Any) -> Any:
@@ -31,8 +40,19 @@ def value_of(leaf: Any) -> Any:
 
 
 def values(module: Any, *filters: Any) -> dict[str, Any]:
-    """Every array of a module by canonical path."""
-    return {path: value_of(leaf) for path, leaf in leaves(module, *filters).items()}
+    """Every array of a module by canonical path.
+
+    Raises:
+        Refused: as ``leaves`` does; a variable holds something else than an array.
+    """
+    found = {path: value_of(leaf) for path, leaf in leaves(module, *filters).items()}
+    for path, value in found.items():
+        if not isinstance(value, (jax.Array, np.ndarray, np.generic, jax.ShapeDtypeStruct)):
+            raise Refused(
+                f"{path}: found {type(value).__name__} in a variable, expected an array; make it one, "
+                "or keep it in a plain attribute; nothing was changed"
+            )
+    return found
 
 
 def commit(module: M, new: Mapping[str, Any]) -> M:
@@ -42,24 +62,7 @@ def commit(module: M, new: Mapping[str, Any]) -> M:
     return module
 
 
-def plain(value: Any) -> jax.ShapeDtypeStruct:
-    """Shape and dtype of what ``arrays.to_numpy`` makes of a value: a random key crosses as its data."""
-    found = jax.eval_shape(jax.random.key_data, value) if arrays.is_key(value) else value
-    return jax.ShapeDtypeStruct(found.shape, found.dtype)
-
-
 def empty(value: Any) -> Array:
     """A NumPy array with whatever bytes, in the form in which a value crosses."""
-    form = plain(value)
+    form = arrays.plain(value)
     return np.empty(form.shape, form.dtype)
-
-
-def like(value: Array, old: Any) -> Any:
-    """``value`` as JAX holds ``old``: on its devices, and as a random key if that is one."""
-    sharding = getattr(old, "sharding", None)
-    placed = arrays.from_numpy(value, None if arrays.is_key(old) else sharding)
-    if not arrays.is_key(old):
-        return placed
-    implementation: list[Any] = []  # asked while tracing, which a key without memory answers as well
-    jax.eval_shape(lambda key: implementation.append(jax.random.key_impl(key)), old)
-    return jax.device_put(jax.random.wrap_key_data(placed, impl=implementation[0]), sharding)

@@ -22,7 +22,7 @@ from constate.refusals import matching, require_array, require_entry, require_fo
 from constate.state import Array
 from constate_flax import arrays
 from constate_flax.nnx.state import Constant, Derived
-from constate_flax.nnx.tree import M, commit, leaves, like, plain, values
+from constate_flax.nnx.tree import M, commit, leaves, values
 
 
 def save(module: nnx.Module, path: str | Path, *, derived: Any = Derived) -> None:
@@ -66,19 +66,19 @@ def load(module: M, path: str | Path, *, build: Callable[[], nnx.Module] | None 
     """
     found, _ = checkpoint.read(Path(path))
     targets, computed = values(module, nnx.Not(derived)), values(module, derived)
-    expected = {name: plain(value) for name, value in targets.items()}
+    expected = {name: arrays.plain(value) for name, value in targets.items()}
     checkpoint.check(Path(path), found, {name: (form.shape, str(form.dtype)) for name, form in expected.items()})
     if build is not None:
         again = values(build(), derived)
         for name, value in computed.items():
-            if name not in again or plain(again[name]) != plain(value):
+            if name not in again or arrays.plain(again[name]) != arrays.plain(value):
                 made = _form(again.get(name))
                 raise Refused(f"{name}: build makes {made}, expected {_form(value)}; nothing was changed")
             found[name] = arrays.to_numpy(again[name])
     for name, value in computed.items():
         if name not in found and isinstance(value, jax.ShapeDtypeStruct):
             raise Refused(f"{name}: is derived and has no memory; pass build=, which computes it; nothing was changed")
-    return commit(module, {name: like(value, (targets | computed)[name]) for name, value in found.items()})
+    return commit(module, {name: arrays.like(value, (targets | computed)[name]) for name, value in found.items()})
 
 
 def copy(module: M) -> M:
@@ -115,13 +115,8 @@ def cast(module: M, dtype: Any, *, keep: Sequence[str] = ()) -> M:
         raise Refused(f"found dtype {dtype}, expected a floating-point type; nothing was cast")
     found = values(module)
     pinned = matching(keep, found)
-    with jax.enable_x64(True):  # else a 64-bit array is halved before it is cast
-        new = {
-            name: value.astype(dtype)
-            for name, value in found.items()
-            if jnp.issubdtype(value.dtype, jnp.floating) and name not in pinned
-        }
-    return commit(module, new)
+    follows = {n: v for n, v in found.items() if jnp.issubdtype(v.dtype, jnp.floating) and n not in pinned}
+    return commit(module, {name: arrays.rounded(value, dtype) for name, value in follows.items()})
 
 
 def register(
@@ -184,7 +179,7 @@ def assign(module: M, path: str, value: Array | jax.Array) -> M:
     require_entry(path, found)
     require_array(path, value, (np.ndarray, jax.Array))
     require_form(path, (value.shape, value.dtype), (found[path].shape, found[path].dtype))
-    return commit(module, {path: like(arrays.to_numpy(value), found[path])})
+    return commit(module, {path: arrays.like(arrays.to_numpy(value), found[path])})
 
 
 def optimizer(
