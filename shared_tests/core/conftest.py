@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes says nothing on a machine that does other things as well.
+hypothesis.settings.register_profile("constate", deadline=None)
+hypothesis.settings.load_profile("constate")
 
 FAKE = Path(__file__).parent / "fake"
 ROOT = Path(__file__).parents[2]

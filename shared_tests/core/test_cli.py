@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +37,14 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *ar
         (("compare", "--backend", "fake", "--flavour", "nativ"), "did you mean 'native'?"),
         (("compare", "--backend", "fake", "-o", "/dev/null/report"), "choose another folder with -o"),
         (("compare", "--backend", "fake", "--law", "P02", "--format", "tar"), "has the format 'tar'"),
+        (("compare", "--backend", "fake", "--format", "tar"), "has the format 'tar'; see: constate backends"),
+        (("compare", "--backend", "fake", "--device", "nowhere"), "has the device 'nowhere'; see: constate backends"),
+        (("compare", "--backend", "fake", "--timeout", "inf"), "Invalid value for '--timeout'"),
+        (("compare", "--jobs", "many"), "Invalid value for '--jobs'"),
+        (("compare", "--nope"), "No such option: --nope; see: constate --help"),
+        (("compair",), "Did you mean 'compare'"),
+        (("explain",), "Missing argument"),
+        (("show", "batch_norm", "--backend", "fake"), "backend 'fake' has no batch_norm"),
         (("explain", "P5"), "unknown law 'P5'; did you mean 'P0"),
         (("show", "rotary"), "did you mean 'rotary_embedding'?"),
     ],
@@ -73,6 +85,63 @@ def test_compare_writes_the_report(
     assert "P01 listed" in out
     assert "constate" in (tmp_path / "index.html").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "results.json"]
+
+
+@pytest.mark.usefixtures("fake_backend")
+def test_a_report_that_cannot_be_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Found before anything is run, and nothing is half-written."""
+    (tmp_path / "index.html").mkdir()
+    code, out, err = run(capsys, monkeypatch, "compare", "--backend", "fake", "-o", str(tmp_path))
+    assert (code, out) == (2, "")
+    assert err == f"constate: cannot write to {tmp_path}/index.html: it is a folder; choose another folder with -o\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+
+
+@pytest.mark.usefixtures("fake_backend")
+def test_what_is_named_twice_is_run_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    twice = ("positional_encoding", "--backend", "fake", "--flavour", "native", "--law", "P01") * 2
+    assert run(capsys, monkeypatch, "compare", *twice, "-o", str(tmp_path))[0] == 0
+    assert len(json.loads((tmp_path / "results.json").read_text())["cells"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("sink", "encoding", "said"),
+    [("> /dev/full", "utf-8", "constate: [Errno 28] No space left on device\n"), ("| true", "utf-8", ""),
+     ("> /dev/null", "ascii", "")],
+)  # fmt: skip
+def test_an_output_that_takes_not_everything(sink: str, encoding: str, said: str) -> None:
+    command = f"{sys.executable} -c 'from constate.cli import main; main()' laws {sink}"
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False, env=environment)
+    assert done.stderr == said
+    assert done.returncode == (2 if said else 0)
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("fake_backend")
+def test_an_interrupted_run_leaves_nothing(tmp_path: Path, by: signal.Signals) -> None:
+    program = "from constate.cli import main; main()"
+    arguments = ["compare", "causal_attention", "--backend", "fake", "--law", "P01", "-o", str(tmp_path / "report")]
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(scratch)},
+    ) as process:  # fmt: skip
+        deadline = time.monotonic() + 30
+        while not list(scratch.glob("*/constate-*")):  # a worker is in its first cell, which takes ten minutes
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(by)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (2, "")
+    assert err == "constate: interrupted; the workers were stopped and no report was written\n"
+    assert not list(scratch.iterdir())
+    assert not list((tmp_path / "report").iterdir())
 
 
 @pytest.mark.usefixtures("fake_backend")

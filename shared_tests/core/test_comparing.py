@@ -67,6 +67,27 @@ def test_a_worker_killed_from_outside() -> None:
     worker.stop()
 
 
+def test_a_worker_killed_while_it_starts_is_started_again() -> None:
+    def strike() -> None:
+        while worker._process is None:
+            time.sleep(0.01)
+        worker.kill()
+
+    worker = Worker("fake", "native")
+    threading.Thread(target=strike).start()
+    with pytest.raises(WorkerLost, match="killed by SIGKILL"):
+        worker.start()
+    worker.start()
+    assert worker.formats == ["fake"]
+    worker.stop()
+
+
+def test_a_format_or_a_device_that_no_backend_has() -> None:
+    found = compare(["fake"], ["native"], ["positional_encoding"], ["P01"], formats=["fake", "tar"], device="moon")
+    assert found.unknown == ["format 'tar'", "device 'moon'"]
+    assert not found.cells
+
+
 def test_a_backend_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "")
     begun = time.monotonic()

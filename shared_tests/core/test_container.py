@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import stat
+import tracemalloc
 from pathlib import Path
 
 import hypothesis.extra.numpy as hnp
@@ -10,6 +14,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -134,3 +139,103 @@ def test_check_names_everything_that_does_not_fit() -> None:
         "c: found float64[1], not expected: the module has no such entry",
     ]
     check(Path("f"), {"e": found["e"]}, {"e": expected["e"]})
+
+
+@pytest.mark.parametrize("name", ["__metadata__", "\ud800"])
+def test_a_name_that_the_format_cannot_hold(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CheckpointError, match="cannot be stored; choose another name"):
+        write(tmp_path / "s.safetensors", {**SMALL, name: np.zeros(3)})
+    assert not list(tmp_path.iterdir())
+
+
+NONE = xxhash.xxh3_128_hexdigest(b"")
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        f'"a":{{"dtype":"F32","shape":{[0] * 99},"data_offsets":[0,0]}}',
+        f'"a":{{"dtype":"F32","shape":[0,{2**70}],"data_offsets":[0,0]}}',
+        f'"a":{{"dtype":"F32","shape":[{2**62},{2**62}],"data_offsets":[0,0]}}',
+        f'"a":{{"dtype":"F32","shape":[{2**62}],"data_offsets":[0,{2**64}]}}',
+        '"a":{"dtype":"F32","shape":[0],"data_offsets":[0,-1]}',
+        '"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,0]}',
+        '"a":{"dtype":["F32"],"shape":[0],"data_offsets":[0,0]}',
+        '"a":{"dtype":"F32","shape":[7],"data_offsets":[0,28]},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}',
+        '"a":[]',
+    ],
+)
+def test_a_hostile_header_with_right_checksums_is_refused(tmp_path: Path, entries: str) -> None:
+    checksums = f'"constate.header":"{container.BLANK}","constate.xxh3.a":"{NONE}"'
+    seal(tmp_path / "s.safetensors", f'{{"__metadata__":{{{checksums}}},{entries}}}')
+    with pytest.raises(CheckpointError):
+        read(tmp_path / "s.safetensors")
+
+
+@pytest.mark.parametrize("text", ["[]", '{"__metadata__":null}', '{"__metadata__":{"constate.header":"\\ud800"}}'])
+def test_a_header_of_another_form_is_refused(tmp_path: Path, text: str) -> None:
+    seal(tmp_path / "s.safetensors", text)
+    with pytest.raises(CheckpointError):
+        read(tmp_path / "s.safetensors")
+
+
+def seal(path: Path, text: str) -> None:
+    """Write a header with its checksum, and no data."""
+    blanked = len(text).to_bytes(8, "little") + text.encode()
+    checksum = xxhash.xxh3_128_hexdigest(blanked)
+    path.write_bytes(blanked.replace(container.BLANK.encode(), checksum.encode(), 1))
+
+
+def test_the_mode_is_that_of_a_plain_write(tmp_path: Path) -> None:
+    plain, path = tmp_path / "plain", tmp_path / "s.safetensors"
+    plain.touch()
+    write(path, SMALL)
+    assert path.stat().st_mode == plain.stat().st_mode
+    path.chmod(0o640)
+    write(path, SMALL)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "step_1").touch()
+    (tmp_path / "latest").symlink_to("step_1")
+    write(tmp_path / "latest", SMALL)
+    assert (tmp_path / "latest").is_symlink()
+    assert read(tmp_path / "step_1")[0].keys() == SMALL.keys()
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(CheckpointError, match="it is there and is no file"):
+            write(tmp_path / name, SMALL)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.safetensors"
+    write(path, SMALL)
+    old = path.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        write(path, {"x": np.zeros(3)})
+    assert path.read_bytes() == old
+    assert [file.name for file in tmp_path.iterdir()] == ["s.safetensors"]
+
+
+def test_memory_beyond_the_arrays_is_small(tmp_path: Path) -> None:
+    """Neither a write nor a read holds a second copy of the state."""
+    state = {name: np.ones(2**20) for name in "abcd"}
+    tracemalloc.start()
+    try:
+        write(tmp_path / "s.safetensors", state)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+        found, _ = read(tmp_path / "s.safetensors")
+        assert tracemalloc.get_traced_memory()[1] < sum(array.nbytes for array in found.values()) + 2**20
+    finally:
+        tracemalloc.stop()

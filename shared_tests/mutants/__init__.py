@@ -80,6 +80,15 @@ def paths_carry_a_counter(base: Base) -> Base:
     return Mutated
 
 
+@mutant("P01", module="batch_norm")
+def an_entry_is_listed_under_two_names(base: Base) -> Base:
+    class Mutated(base):
+        def listing(self, handle: Handle) -> list[str]:
+            return [*super().listing(handle), "also_mean"]
+
+    return Mutated
+
+
 @mutant("P02", module="batch_norm")
 def load_rounds_float32_to_float16(base: Base) -> Base:
     class Mutated(base):
@@ -119,6 +128,25 @@ def a_derived_entry_is_in_the_file(base: Base) -> Base:
         def stored(self, path: Path, format: str) -> list[Array]:
             mask = np.tril(np.ones((64, 64), bool))
             return [*super().stored(path, format), mask]
+
+    return Mutated
+
+
+@mutant("P03", module="causal_attention")
+def a_derived_entry_is_in_the_file_in_another_form(base: Base) -> Base:
+    class Mutated(base):
+        def stored(self, path: Path, format: str) -> list[Array]:
+            mask = np.tril(np.ones((64, 64), np.uint8)).reshape(1, 64, 64)
+            return [*super().stored(path, format), mask]
+
+    return Mutated
+
+
+@mutant("P02", "P04", "P06", module="frozen_linear")
+def load_refuses_everything(base: Base) -> Base:
+    class Mutated(base):
+        def load(self, handle: Handle, path: Path, format: str, spec: Spec | None = None) -> Handle:
+            raise ValueError("extra_entry: found float16[37] or float32[41]")
 
     return Mutated
 
@@ -184,6 +212,40 @@ def a_copy_loses_bits(base: Base) -> Base:
     return Mutated
 
 
+@mutant("P07", module="batch_norm")
+def a_copy_computes_with_the_original(base: Base) -> Base:
+    class Mutated(base):
+        bound: tuple[Handle, Handle] = (None, None)
+
+        def copy(self, handle: Handle, how: str) -> Handle:
+            self.bound = super().copy(handle, how), handle
+            return self.bound[0]
+
+        def write(self, handle: Handle, path: str, value: Array) -> Handle:
+            written = super().write(handle, path, value)
+            in_place(handle, written)
+            return written
+
+        def forward(self, handle: Handle, *inputs: Array, training: bool = False) -> tuple[Array, Handle]:
+            copied, original = self.bound
+            source = original if handle is copied and copied is not None else handle
+            return super().forward(source, *inputs, training=training)
+
+    return Mutated
+
+
+@mutant("P11", module="batch_norm")
+def an_abstract_build_has_memory(base: Base) -> Base:
+    class Mutated(base):
+        def abstract(self, spec: Spec) -> Handle:
+            return self.build(spec)
+
+        def materialise(self, handle: Handle, spec: Spec) -> Handle:
+            return handle
+
+    return Mutated
+
+
 @mutant("P12", module="batch_norm")
 def keys_come_with_a_pass(base: Base) -> Base:
     class Mutated(base):
@@ -204,6 +266,19 @@ def move_stays(base: Base) -> Base:
     class Mutated(base):
         def move(self, handle: Handle, device: str, spec: Spec) -> Handle:
             return handle
+
+    return Mutated
+
+
+@mutant("D01", module="batch_norm")
+def a_move_changes_an_entry(base: Base) -> Base:
+    class Mutated(base):
+        def move(self, handle: Handle, device: str, spec: Spec) -> Handle:
+            moved = super().move(handle, device, spec)
+            try:
+                return spoil(self, moved, ["mean"])
+            except NotImplementedError:  # a device without memory: there the form is all that can change
+                return self.cast(moved, "bfloat16", spec)
 
     return Mutated
 
@@ -256,6 +331,17 @@ def training_moves_nothing(base: Base) -> Base:
             for batch in batches:
                 _, handle = self.forward(handle, *batch, training=True)
             return Trained(handle, frozenset())
+
+    return Mutated
+
+
+@mutant("G03", module="batch_norm")
+def a_parameter_is_put_back(base: Base) -> Base:
+    class Mutated(base):
+        def train(self, handle: Handle, batches: Any, optimizer: Any, scope: Any) -> Trained:
+            before = self.read(handle, "scale")
+            trained = super().train(handle, batches, optimizer, scope)
+            return dataclasses.replace(trained, handle=self.write(trained.handle, "scale", before))
 
     return Mutated
 
@@ -366,6 +452,41 @@ def register_takes_any_name(base: Base) -> Base:
     return Mutated
 
 
+@mutant("N01", "N02", module="causal_attention")
+def register_refuses_every_name(base: Base) -> Base:
+    class Mutated(base):
+        def register(
+            self, handle: Handle, name: Any, value: Array, *, kind: Kind = Kind.CONSTANT, replace: bool = False
+        ) -> Handle:
+            raise ValueError("no")
+
+    return Mutated
+
+
+@mutant("N01", "N02", module="causal_attention")
+def a_refused_registration_changes_an_entry(base: Base) -> Base:
+    class Mutated(base):
+        def register(
+            self, handle: Handle, name: Any, value: Array, *, kind: Kind = Kind.CONSTANT, replace: bool = False
+        ) -> Handle:
+            try:
+                return super().register(handle, name, value, kind=kind, replace=replace)
+            except Exception:
+                in_place(handle, spoil(self, handle, ["query/kernel"]))
+                raise
+
+    return Mutated
+
+
+@mutant("N04", module="batch_norm")
+def assign_refuses_everything(base: Base) -> Base:
+    class Mutated(base):
+        def assign(self, handle: Handle, path: str, value: Any) -> Handle:
+            raise ValueError("no")
+
+    return Mutated
+
+
 @mutant("N04", module="batch_norm")
 def assign_takes_any_value(base: Base) -> Base:
     class Mutated(base):
@@ -407,6 +528,19 @@ def an_output_depends_on_its_batch(base: Base) -> Base:
     return Mutated
 
 
+@mutant("M02", module="frozen_linear")
+def outputs_drift_with_every_pass(base: Base) -> Base:
+    class Mutated(base):
+        passes = 0
+
+        def forward(self, handle: Handle, *inputs: Array, training: bool = False) -> tuple[Array, Handle]:
+            self.passes += 1
+            outputs, handle = super().forward(handle, *inputs, training=training)
+            return outputs + np.float32(1e-6 * self.passes), handle
+
+    return Mutated
+
+
 @mutant("M03", module="input_normalizer")
 def an_update_is_lost(base: Base) -> Base:
     class Mutated(base):
@@ -425,6 +559,18 @@ def a_training_pass_changes_a_constant(base: Base) -> Base:
         def forward(self, handle: Handle, *inputs: Array, training: bool = False) -> tuple[Array, Handle]:
             outputs, handle = super().forward(handle, *inputs, training=training)
             return outputs, spoil(self, handle, ["bias"]) if training else handle
+
+    return Mutated
+
+
+@mutant("M05", module="frozen_linear")
+def the_first_answer_is_kept(base: Base) -> Base:
+    class Mutated(base):
+        def forward(self, handle: Handle, *inputs: Array, training: bool = False) -> tuple[Array, Handle]:
+            outputs, handle = super().forward(handle, *inputs, training=training)
+            answers = vars(self).setdefault("answers", {})
+            key = *(seen.identity for seen in self.entries(handle).values()), outputs.shape, outputs.dtype
+            return answers.setdefault(key, outputs), handle
 
     return Mutated
 

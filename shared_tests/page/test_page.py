@@ -134,6 +134,45 @@ def test_behind_a_cell_stand_reason_evidence_and_sentence(page: Page) -> None:
     expect(panel).not_to_be_visible()
 
 
+def test_what_the_colour_of_a_cell_says_is_said_in_words(page: Page) -> None:
+    for name in ("P06, torch, native: 0 of 1 hold, broken", "P06, torch, constate: 0 of 1 hold, limited"):
+        expect(page.get_by_role("button", name=name, exact=True)).to_have_text("0/1")
+    expect(page.get_by_role("button", name="P01, torch, native: 2 of 2 hold", exact=True)).to_have_text("2/2")
+
+
+NASTY = "<img src=x onerror=alert(1)></script><!--&amp;\u2028"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        (),
+        (Cell("torch", "native", "batch_norm", "P01", None, Verdict.HOLDS),),
+        (
+            Cell(
+                "torch", "native", "batch_norm", "P06", NASTY, Verdict.BROKEN, NASTY, "javascript:alert(1)", "x" * 5000
+            ),
+        ),
+    ],
+    ids=["nothing", "one cell", "nasty"],
+)
+def test_odd_results(browser: Browser, tmp_path: Path, cells: tuple[Cell, ...]) -> None:
+    """Nothing, one backend in one flavour, markup and very long evidence: no error, and no wider than a phone."""
+    (tmp_path / "index.html").write_text(render(Results({}, {}, "2026-01-01T00:00:00+00:00", cells)), encoding="utf-8")
+    opened = browser.new_page(viewport={"width": 390, "height": 844})
+    noise: list[str] = []
+    opened.on("console", lambda message: noise.append(message.text))
+    opened.on("pageerror", lambda error: noise.append(str(error)))
+    opened.goto((tmp_path / "index.html").as_uri())
+    assert count(opened).startswith(f"{len(cells)} of {len(cells)} cells")
+    if cells:
+        opened.locator("td button").click()
+        assert opened.locator("#panel").evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+        expect(opened.locator("#panel a")).to_have_count(len(LAWS[cells[0].law].reports))
+    assert not noise
+    opened.close()
+
+
 def test_a_law_opens_by_keyboard(page: Page) -> None:
     page.get_by_role("button", name="P06 intact").focus()
     page.keyboard.press("Enter")

@@ -29,10 +29,11 @@ def run_cell(
     format: str | None = None,
     exchange: Path | None = None,
     device: str | None = None,
+    scratch: str | None = None,
 ) -> Cell:
-    """Run one law on one module. Whatever happens, the answer is a cell."""
+    """Run one law on one module. Whatever happens, the answer is a cell. What the law writes goes below ``scratch``."""
     law = get_law(code)
-    folder = Path(tempfile.mkdtemp(prefix="constate-"))
+    folder = Path(tempfile.mkdtemp(prefix="constate-", dir=scratch))
     subject = Subject(backend, get_reference(module), folder, format, exchange, device)
     verdict, reason, link, found, expected = Verdict.HOLDS, "", "", "", ""
     begun = time.perf_counter()

@@ -38,6 +38,7 @@ class Worker:
         self.formats: list[str] = []
         self.devices: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
+        self._failed_starts = 0
         self._refusal: WorkerLost | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the worker
         self._pending = b""
@@ -58,7 +59,7 @@ class Worker:
         return self._answer(limit)
 
     def start(self) -> subprocess.Popen[bytes]:
-        """The process, with its framework imported. One that never came up is not tried again."""
+        """The process, with its framework imported. One that twice did not come up is not tried again."""
         if self._refusal is not None:
             raise self._refusal
         if self._process is None:
@@ -75,7 +76,8 @@ class Worker:
             try:
                 hello = self._answer(START_LIMIT)
             except WorkerLost as error:
-                if not self.versions:
+                self._failed_starts += 1
+                if not self.versions and self._failed_starts > 1:
                     self._refusal = error
                 raise
             self.versions, self.formats, self.devices = hello["versions"], hello["formats"], hello["devices"]
@@ -136,6 +138,8 @@ class Comparison:
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     """One line for every worker that died or hung."""
+    unknown: list[str] = field(default_factory=list)
+    """The chosen formats and the chosen device, if no backend has them; nothing was run then."""
 
 
 @dataclass
@@ -174,6 +178,8 @@ class _Row:
                     if self.stopping.is_set():
                         return
                     cell = self._cell(module, code, format)
+                    if self.stopping.is_set():
+                        return
                     self.cells.append(cell)
                     self.report(cell, self._total())
 
@@ -188,7 +194,7 @@ class _Row:
     def _cell(self, module: str, code: str, format: str | None) -> Cell:
         begun = time.monotonic()
         request = {"law": code, "module": module, "format": format}
-        request |= {"exchange": str(self.exchange), "device": self.device}
+        request |= {"exchange": str(self.exchange), "device": self.device, "scratch": str(self.exchange.parent)}
         try:
             return Cell.from_json(self.worker.ask(request, self.limit))
         except WorkerLost as error:
@@ -196,6 +202,16 @@ class _Row:
             self.lost.append(f"{self.name}, {where}: {error}")
             backend, flavour, seconds = self.worker.backend, self.worker.flavour, time.monotonic() - begun
             return Cell(backend, flavour, module, code, format, Verdict.UNTESTED, str(error), seconds=seconds)
+
+
+def _unknown(workers: Sequence[Worker], formats: Sequence[str], device: str | None) -> list[str]:
+    if not all(worker.versions or worker.formats for worker in workers):
+        return []  # one that did not come up might have them
+    known = {format for worker in workers for format in worker.formats}
+    missing = [f"format {format!r}" for format in formats if format not in known]
+    if device is not None and not any(device in worker.devices for worker in workers):
+        missing.append(f"device {device!r}")
+    return missing
 
 
 def compare(
@@ -226,8 +242,8 @@ def compare(
     A worker that dies costs the cell that it was at; the next cell gets a new worker.
     """
     result = Comparison()
-    with tempfile.TemporaryDirectory(prefix="constate-") as folder:
-        exchange, stopping = Path(folder), threading.Event()
+    with tempfile.TemporaryDirectory(prefix="constate-", ignore_cleanup_errors=True) as folder:
+        exchange, stopping = Path(folder, "exchange"), threading.Event()
         rows = [
             _Row(Worker(backend, flavour), modules, laws, limit, exchange, device, formats, report, stopping)
             for backend in backends
@@ -235,18 +251,23 @@ def compare(
         ]
         meets = any(code.startswith("X") for code in laws)
 
-        def first(row: _Row) -> None:
-            with contextlib.suppress(WorkerLost):  # the formats are known then; if not, the first cell says why
+        def begin(row: _Row) -> None:
+            with contextlib.suppress(WorkerLost):  # formats and devices are known then; if not, a cell says why
                 row.worker.start()
+
+        def first(row: _Row) -> None:
             if meets:
                 row.publish()
             row.run(lambda code: not code.startswith("X"))
 
         with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
             try:
-                list(pool.map(first, rows))
-                # What the laws of interchange read is complete only now.
-                list(pool.map(lambda row: row.run(lambda code: code.startswith("X")), rows))
+                list(pool.map(begin, rows))
+                result.unknown = _unknown([row.worker for row in rows], formats, device)
+                if not result.unknown:
+                    list(pool.map(first, rows))
+                    # What the laws of interchange read is complete only now.
+                    list(pool.map(lambda row: row.run(lambda code: code.startswith("X")), rows))
             finally:  # also where the user interrupts: the threads come to an end when their workers are gone
                 stopping.set()
                 for row in rows:

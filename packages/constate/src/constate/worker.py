@@ -47,7 +47,8 @@ def serve(name: str, flavour: str) -> None:
             publish(Subject(backend, get_reference(request["module"]), folder), folder)
             answer({})
         else:
-            cell = run_cell(backend, request["module"], request["law"], request["format"], exchange, request["device"])
+            which = request["module"], request["law"], request["format"]
+            cell = run_cell(backend, *which, exchange, request["device"], request.get("scratch"))
             answer(cell.to_json())
 
 

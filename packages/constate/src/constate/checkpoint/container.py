@@ -10,9 +10,12 @@ Format: https://github.com/huggingface/safetensors#format
 from __future__ import annotations
 
 import json
+import math
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ ALIGNMENT = 64
 HEADER_LIMIT = 100_000_000
 HEADER_CHECKSUM = "constate.header"
 ENTRY_CHECKSUM = "constate.xxh3."
+METADATA = "__metadata__"
 BLANK = "0" * 32
 
 DTYPES = {
@@ -45,11 +49,16 @@ class CheckpointError(ConstateError):
 def write(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
     """Write ``arrays`` to ``path``, whole or not at all.
 
+    As with a plain write, a symbolic link is followed, and the file has the mode of the one that it replaces, or the
+    usual one.
+
     Raises:
-        CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
+        CheckpointError: a name or dtype that safetensors cannot hold, or a path that cannot be written.
     """
     contiguous = {}
     for name, array in arrays.items():
+        if name == METADATA or name.encode(errors="ignore").decode() != name:
+            raise CheckpointError(f"{name!r}: an entry of this name cannot be stored; choose another name")
         if str(array.dtype) not in CODES:
             raise CheckpointError(f"{name}: dtype {array.dtype} cannot be stored; expected one of {', '.join(CODES)}")
         contiguous[name] = np.ascontiguousarray(array).reshape(array.shape)
@@ -57,23 +66,29 @@ def write(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str] |
     # aligned; the rest by falling item size, which keeps every array on a multiple of its own item size.
     names = sorted(contiguous, key=lambda n: (contiguous[n].nbytes % ALIGNMENT != 0, -contiguous[n].itemsize, n))
     header = _header({name: contiguous[name] for name in names}, metadata or {})
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(f".constate-{secrets.token_hex(8)}")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        mode = path.stat().st_mode if path.exists() else None
+        if mode is not None and not stat.S_ISREG(mode):
+            raise CheckpointError(f"cannot write {path}: it is there and is no file; choose another path")
+        try:
+            with temporary.open("xb") as file:
+                if mode is not None:
+                    os.fchmod(file.fileno(), stat.S_IMODE(mode))
+                file.write(header)
+                for name in names:
+                    file.write(_bytes(contiguous[name]))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise CheckpointError(
-            f"cannot write {path}: {error.strerror}; choose a folder that exists and is writable"
+            f"cannot write {path}: {error.strerror}; choose a folder that exists, is writable and has room"
         ) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(header)
-            for name in names:
-                file.write(contiguous[name].tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def read(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
@@ -84,43 +99,52 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
             names the entry.
     """
     try:
-        raw = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            return _read(path, file, os.fstat(file.fileno()).st_size)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
-    header, start = _parse(path, raw)
+
+
+def _read(path: Path, file: BufferedReader, size: int) -> tuple[dict[str, Array], dict[str, str]]:
+    """Nothing is allocated that the size of the file does not account for, and no byte is held twice."""
+    raw, header = _parse(path, file, size)
     metadata = _metadata(path, header)
     claimed = metadata.get(HEADER_CHECKSUM)
     if claimed is None:
         raise CheckpointError(f"{path}: has no constate checksums; found a plain safetensors file or a damaged header")
-    blanked = raw[:start].replace(f'"{claimed}"'.encode(), f'"{BLANK}"'.encode(), 1)
+    blanked = raw.replace(f'"{claimed}"'.encode(errors="replace"), f'"{BLANK}"'.encode(), 1)
     if xxhash.xxh3_128_hexdigest(blanked) != claimed:
         raise CheckpointError(
             f"{path}: the header does not match its checksum; the file is damaged, restore it from a copy"
         )
     arrays = {}
-    end = 0
+    start, end = len(raw), 0
     for name, found in header.items():
         dtype = dtype_named(DTYPES[found["dtype"]])
         shape = tuple(found["shape"])
         first, last = found["data_offsets"]
-        if first != end or last - first != dtype.itemsize * int(np.prod(shape, dtype=object)):
+        if first != end or last - first != dtype.itemsize * math.prod(shape):
             raise CheckpointError(f"{path}: {name}: offsets {first}..{last} do not fit {dtype}{list(shape)}")
-        data = raw[start + first : start + last]
-        if len(data) != last - first:
-            raise CheckpointError(f"{path}: {name}: truncated, found {len(data)} bytes, expected {last - first}")
-        if xxhash.xxh3_128_hexdigest(data) != metadata.get(ENTRY_CHECKSUM + name):
+        if last > size - start:
+            raise CheckpointError(f"{path}: {name}: truncated, found {size - start} bytes, expected {last} or more")
+        try:
+            array = np.empty(shape, dtype)
+        except (ValueError, OverflowError) as error:  # an empty one of an impossible shape
+            raise CheckpointError(f"{path}: {name}: {dtype}{list(shape)} cannot be made: {error}") from error
+        data = _bytes(array)
+        if file.readinto(data) != len(data) or xxhash.xxh3_128_hexdigest(data) != metadata.get(ENTRY_CHECKSUM + name):
             raise CheckpointError(f"{path}: {name}: the data does not match its checksum; the file is damaged")
-        arrays[name] = np.frombuffer(data, dtype).reshape(shape).copy()
+        arrays[name] = array
         end = last
-    if start + end != len(raw):
-        raise CheckpointError(f"{path}: found {len(raw) - start} bytes of data, expected {end}")
+    if start + end != size:
+        raise CheckpointError(f"{path}: found {size - start} bytes of data, expected {end}")
     own = {key: value for key, value in metadata.items() if not key.startswith("constate.")}
     return arrays, own
 
 
 def _header(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
-    checksums = {ENTRY_CHECKSUM + n: xxhash.xxh3_128_hexdigest(a.tobytes()) for n, a in arrays.items()}
-    header: dict[str, Any] = {"__metadata__": {**metadata, **checksums, HEADER_CHECKSUM: BLANK}}
+    checksums = {ENTRY_CHECKSUM + n: xxhash.xxh3_128_hexdigest(_bytes(a)) for n, a in arrays.items()}
+    header: dict[str, Any] = {METADATA: {**metadata, **checksums, HEADER_CHECKSUM: BLANK}}
     end = 0
     for name, array in arrays.items():
         header[name] = {
@@ -136,20 +160,34 @@ def _header(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
     return blanked.replace(f'"{HEADER_CHECKSUM}":"{BLANK}"'.encode(), f'"{HEADER_CHECKSUM}":"{checksum}"'.encode(), 1)
 
 
-def _parse(path: Path, raw: bytes) -> tuple[dict[str, Any], int]:
-    size = int.from_bytes(raw[:8], "little")
-    if len(raw) < 8 or size > min(HEADER_LIMIT, len(raw) - 8):
-        raise CheckpointError(f"{path}: truncated or no safetensors file: {len(raw)} bytes, header of {size} expected")
+def _parse(path: Path, file: BufferedReader, total: int) -> tuple[bytes, dict[str, Any]]:
+    """The bytes before the data, and what they say."""
+    length = file.read(8)
+    size = int.from_bytes(length, "little")
+    if len(length) < 8 or size > min(HEADER_LIMIT, total - 8):
+        raise CheckpointError(f"{path}: truncated or no safetensors file: {total} bytes, header of {size} expected")
+    text = file.read(size)
     try:
-        header = json.loads(raw[8 : 8 + size])
-        entries = {name: found for name, found in header.items() if name != "__metadata__"}
+        header = json.loads(text, object_pairs_hook=_unique)
+        entries = {name: found for name, found in header.items() if name != METADATA}
         for name, found in entries.items():
             shape, offsets = found["shape"], found["data_offsets"]
             if found["dtype"] not in DTYPES or not _counts(shape) or not _counts(offsets) or len(offsets) != 2:
                 raise ValueError(f"{name} is described by {found}")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: the header cannot be read: {error}") from error
-    return header, 8 + size
+    return length + text, header
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) != len(pairs):
+        raise ValueError("a name stands in it twice")
+    return found
+
+
+def _bytes(array: Array) -> memoryview:
+    """The memory of a contiguous array."""
+    return array.reshape(-1).view(np.uint8).data
 
 
 def _counts(values: object) -> bool:
@@ -157,7 +195,7 @@ def _counts(values: object) -> bool:
 
 
 def _metadata(path: Path, header: dict[str, Any]) -> dict[str, str]:
-    metadata = header.pop("__metadata__", {})
+    metadata = header.pop(METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise CheckpointError(f"{path}: the metadata is not a mapping of strings")
     return metadata

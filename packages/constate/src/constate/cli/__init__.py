@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
 import sys
+import threading
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -26,11 +31,31 @@ for command in (compare, laws, explain, show, backends):
 
 def main() -> None:
     """Run the command line. What a user can mend is one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an arrow on a terminal that has none is no reason to fail
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # no worker is left behind
     try:
-        app()
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
     except ConstateError as error:
-        Console(stderr=True, soft_wrap=True).print(f"constate: {error}", style="red", markup=False, highlight=False)
-        sys.exit(2)
+        _fail(str(error))
+    except typer.TyperException as error:  # an option that there is not, a number that is none
+        if text := error.format_message():
+            _fail(f"{text.rstrip('.')}; see: constate --help")
+        code = 2  # no command at all: the help is shown
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered goes nowhere either
+        if isinstance(error, BrokenPipeError):  # the reader has seen enough
+            sys.exit(1)
+        _fail(str(error))
+    sys.exit(code)
+
+
+def _fail(text: str) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(f"constate: {text}", style="red", markup=False, highlight=False)
+    sys.exit(2)
 
 
 __all__ = ["app", "main"]

@@ -23,6 +23,8 @@ from constate.reporting.results import Results, machine
 from constate.reporting.terminal import print_results
 from constate.verdicts import Cell
 
+REPORT = ("results.json", "index.html")
+
 
 def compare(
     modules: Annotated[list[str] | None, typer.Argument(help="Catalogue modules; all by default.")] = None,
@@ -38,17 +40,17 @@ def compare(
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder for the report.")] = Path("report"),
     jobs: Annotated[int | None, typer.Option(min=1, help="Workers at a time; one a core by default.")] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one cell.")] = 120.0,
+    timeout: Annotated[float, typer.Option(min=0.1, max=86400, help="Seconds for one cell.")] = 120.0,
 ) -> None:
     """Run the contract on the catalogue in every backend, and write report/index.html."""
-    names = backend or installed()
+    names = list(dict.fromkeys(backend or installed()))
     if not names:
         raise UsageError("no backend is installed; install one, for example: pip install constate-torch")
     check_names(names)
     for name in flavour or ():
         if name not in FLAVOURS:
             raise UsageError(f"unknown flavour {name!r}{nearest(name, FLAVOURS)}")
-    chosen = [get_reference(name).name for name in modules or CATALOG]
+    chosen = list(dict.fromkeys(get_reference(name).name for name in modules or CATALOG))
     codes = list(dict.fromkeys(code for text in law or LAWS for code in _codes(text)))
     _require_writable(output)
 
@@ -57,7 +59,7 @@ def compare(
         try:
             found = comparing.compare(
                 names,
-                flavour or FLAVOURS,
+                list(dict.fromkeys(flavour or FLAVOURS)),
                 chosen,
                 codes,
                 jobs=jobs,
@@ -68,12 +70,12 @@ def compare(
             )
         except KeyboardInterrupt:
             raise UsageError("interrupted; the workers were stopped and no report was written") from None
-    if not found.cells:
-        raise UsageError(f"no backend of this run has the format {', '.join(format or ())!r}; see: constate backends")
+    if found.unknown:
+        raise UsageError(f"no backend of this run has the {', '.join(found.unknown)}; see: constate backends")
     date = datetime.now(UTC).isoformat(timespec="seconds")
     results = Results(found.versions, machine(), date, tuple(found.cells))
-    _write(output / "results.json", results.to_json())
-    _write(output / "index.html", render(results))
+    for name, text in zip(REPORT, (results.to_json(), render(results)), strict=True):
+        _write(output / name, text)
     print_results(console, results)
     console.print(f"{len(results.cells)} cells in {output / 'index.html'} and {output / 'results.json'}")
     if found.lost:
@@ -91,6 +93,9 @@ def _codes(text: str) -> list[str]:
 
 
 def _require_writable(folder: Path) -> None:
+    for name in REPORT:
+        if (folder / name).is_dir():
+            raise UsageError(f"cannot write to {folder / name}: it is a folder; choose another folder with -o")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder):
@@ -101,8 +106,12 @@ def _require_writable(folder: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UsageError(f"cannot write {path}: {error.strerror}; choose another folder with -o") from error
 
 
 class _Bars:

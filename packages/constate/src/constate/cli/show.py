@@ -11,6 +11,7 @@ from rich.table import Table
 
 from constate.backend import check_names, installed, package_folder
 from constate.catalog import get_reference
+from constate.errors import UsageError
 
 
 def show(
@@ -21,6 +22,10 @@ def show(
     reference = get_reference(module)
     names = backend or installed()
     check_names(names)
+    files = {name: package_folder(name) / "modules" / f"{reference.name}.py" for name in names}
+    for name, file in files.items():
+        if not file.is_file():
+            raise UsageError(f"backend {name!r} has no {reference.name}: there is no {file}")
     console = Console()
     console.print(f"[bold]{reference.title}[/]\n{reference.source}\n", highlight=False)
     table = Table("entry", "kind", "dtype", "shape", "saved", "cast", header_style="bold")
@@ -29,7 +34,6 @@ def show(
         saved, cast = ("yes" if flag else "no" for flag in (entry.persistent, entry.cast))
         table.add_row(entry.path, entry.kind, entry.dtype, shape.replace("[", "\\["), saved, cast)
     console.print(table)
-    for name in names:
-        file = package_folder(name) / "modules" / f"{reference.name}.py"
+    for name, file in files.items():
         console.rule(f"[bold]{name}[/] {file.name}", align="left")
         console.print(Syntax(file.read_text(encoding="utf-8"), "python", background_color="default", word_wrap=True))

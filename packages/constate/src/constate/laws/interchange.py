@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,28 +12,30 @@ from constate.subject import Subject
 
 
 def publish(subject: Subject, folder: Path) -> None:
-    """Write what the laws of this chapter need of one module: its state in the backend's exchange format, and its
-    outputs on the common inputs."""
+    """Write what the laws of this chapter need of one module: its state in the backend's exchange format, and then its
+    outputs on the common inputs, which show that all is there."""
     backend, name = subject.backend, subject.reference.name
     folder.mkdir(parents=True, exist_ok=True)
     handle = subject.golden()
     outputs, _ = backend.forward(handle, *subject.inputs)
-    np.save(folder / f"{name}.npy", outputs)
     if backend.exchange_format is not None:
         file = folder / f"{name}.safetensors"
         _, error = attempt(backend.save, handle, file, backend.exchange_format)
         if error is not None:  # the others find no file; why there is none is a matter of the laws of persistence
             file.unlink(missing_ok=True)
+    np.save(folder / f"{name}.npy", outputs)
 
 
-def _peers(subject: Subject) -> Iterator[Path]:
-    if subject.exchange is None:
-        raise Untested("no other backend took part in this run")
+def _peers(subject: Subject) -> list[Path]:
     own = subject.backend.name
-    peers = [path for path in sorted((subject.exchange / subject.backend.flavour).iterdir()) if path.name != own]
+    folder = subject.exchange and subject.exchange / subject.backend.flavour
+    peers = [path for path in sorted(folder.iterdir()) if path.name != own] if folder and folder.is_dir() else []
     if not peers:
         raise Untested("no other backend took part in this run")
-    yield from peers
+    for peer in peers:
+        if not (peer / f"{subject.reference.name}.npy").is_file():  # it was lost on the way, which says nothing of us
+            raise Untested(f"{peer.name} did not come to write this module for the others")
+    return peers
 
 
 @law(
@@ -49,7 +50,8 @@ def files(subject: Subject) -> str:
     if not expected:
         raise NotApplicable("every entry is derived from the configuration, so that there is nothing to hand over")
     faults = []
-    for peer in _peers(subject):
+    peers = _peers(subject)
+    for peer in peers:
         file, format = peer / f"{name}.safetensors", backend.exchange_format
         if format is None or not file.exists():
             faults.append(f"{peer.name}: no file format in common")
@@ -60,7 +62,7 @@ def files(subject: Subject) -> str:
             if error
             else [f"{peer.name}: {line}" for line in differing(subject.read(loaded), expected)]
         )
-    return require(faults, "every file of another backend loaded, with the same bits")
+    return require(faults, f"the files of {', '.join(peer.name for peer in peers)} loaded, with the same bits")
 
 
 @law(

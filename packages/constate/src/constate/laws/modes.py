@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from constate.backend import Handle
+from constate.errors import Unsupported
 from constate.laws.law import NotApplicable, differing, distance, law, require
-from constate.state import Kind, same_bits
+from constate.state import Array, Kind, dtype_named, is_float, same_bits
 from constate.subject import Subject
 
 PASSES = 100
@@ -38,14 +42,19 @@ def training_only(subject: Subject) -> str:
 
 @law("M02", "eval is pure", reports=["https://github.com/pytorch/pytorch/issues/8208"])
 def eval_is_pure(subject: Subject) -> str:
-    """In eval mode 100 passes change no bit, and an example's output does not depend on its batch."""
+    """In eval mode 100 passes change no bit, and an example's output does not depend on its batch.
+
+    What a pass leaves outside of the entries shows in the outputs of the last pass.
+    """
     backend, handle = subject.backend, subject.golden()
     before = subject.read(handle)
     together, handle = backend.forward(handle, *subject.inputs)
     faults = [f"after one pass {line}" for line in differing(subject.read(handle), before)]
     for _ in range(PASSES - 1):
-        _, handle = backend.forward(handle, *subject.inputs)
+        last, handle = backend.forward(handle, *subject.inputs)
     faults += [f"after {PASSES} passes {line}" for line in differing(subject.read(handle), before)]
+    if (error := distance(last, together)) > subject.reference.bound:
+        faults.append(f"the outputs of pass {PASSES} are {error:.3g} away from those of the first")
     first, *others = subject.inputs
     alone, _ = backend.forward(handle, first[:1], *others)
     if (error := distance(alone, together[:1])) > subject.reference.bound:
@@ -90,3 +99,40 @@ def constants_stay(subject: Subject) -> str:
         mode = "training" if training else "eval"
         faults += [f"in {mode} mode {line}" for line in differing(subject.read(handle), before)]
     return require(faults, "the same bits in training and in eval mode")
+
+
+@law("M05", "no stale cache")
+def no_stale_cache(subject: Subject) -> str:
+    """A warm instance answers as a cold one does after load, cast, move and for new inputs.
+
+    What a module remembers of a pass (rotated tables, projected weights, the last mask) is wrong as soon as its state,
+    its float type, its device or its inputs are others. Both instances go the same way, except that the warm one has
+    made a pass before; their outputs are compared by bits. A way that the framework does not have is left out.
+    """
+    backend, spec = subject.backend, subject.spec()
+    ordinary, others = subject.inputs, subject.batches(1)[0]
+    path = subject.save(subject.put(subject.fresh(), {name: subject.state[name] for name in subject.persistent}))
+    half = dtype_named("bfloat16")
+    rounded = tuple(array.astype(half) if is_float(array.dtype) else array for array in others)
+    ways: dict[str, tuple[Callable[[Handle], Handle], tuple[Array, ...]]] = {
+        "new inputs": (lambda handle: handle, others),
+        "another batch size": (lambda handle: handle, (ordinary[0][:1], *ordinary[1:])),
+        "load": (lambda handle: subject.load(handle, path), others),
+        "cast": (lambda handle: backend.cast(handle, "bfloat16", spec, keep=subject.pinned), rounded),
+    } | {
+        f"move to {device}": (lambda handle, device=device: backend.move(handle, device, spec), others)
+        for device in backend.devices()
+    }
+    faults, gone = [], []
+    for what, (change, inputs) in ways.items():
+        warm, cold = subject.fresh(1), subject.fresh(1)
+        _, warm = backend.forward(warm, *ordinary)
+        try:
+            answers = [backend.forward(change(handle), *inputs)[0] for handle in (warm, cold)]
+        except Unsupported:
+            continue
+        gone.append(what)
+        if not same_bits(*answers):
+            faults.append(f"{what}: the warm instance is {distance(*answers):.3g} away from the cold one")
+    require(faults, "the same outputs from both")
+    return f"the same outputs from a warm and a cold instance after {', '.join(gone)}"

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
+from constate.errors import first_line
 from constate.laws.law import attempt, differing, law, require
-from constate.state import Array, same_bits
+from constate.state import Array, Kind, flip_bits, same_bits
 from constate.subject import Subject
 
 VALUE = np.array([1.0, 2.0, 3.0], np.float32)
+
+
+def _registering(subject: Subject, cases: Iterable[tuple[str, object]]) -> list[str]:
+    """What is wrong with the refusals of these names: accepted, or refused and something changed. A backend that
+    refuses every name refuses none for a reason, so that an ordinary one has to be accepted."""
+    backend, faults = subject.backend, []
+    _, error = attempt(backend.register, subject.golden(), "registered", VALUE)
+    if error is not None:
+        faults.append(f"the name 'registered' was refused as well ({first_line(error)})")
+    for what, name in cases:
+        handle = subject.golden()
+        before = subject.read(handle)
+        _, error = attempt(backend.register, handle, name, VALUE)
+        if error is None:
+            faults.append(what)
+            continue
+        after = subject.read(handle)
+        faults += [f"{name!r} was refused, but {line}" for line in differing(after, before)]
+        faults += [f"{name!r} was refused, but {path} is new" for path in after if path not in before]
+    return faults
 
 
 @law(
@@ -21,12 +44,9 @@ def collision(subject: Subject) -> str:
 
     Else the new entry hides what the module needs, and the error comes later and elsewhere.
     """
-    faults = []
-    for what, name in subject.backend.taken(subject.golden()).items():
-        _, error = attempt(subject.backend.register, subject.golden(), name, VALUE)
-        if error is None:
-            faults.append(f"the {what} {name!r} was replaced")
-    return require(faults, "each refused")
+    taken = subject.backend.taken(subject.golden()).items()
+    faults = _registering(subject, [(f"the {what} {name!r} was replaced", name) for what, name in taken])
+    return require(faults, f"each refused: {', '.join(f'the {what} {name!r}' for what, name in taken)}")
 
 
 @law("N02", "illegal", reports=["https://github.com/keras-team/keras/issues/12195"])
@@ -35,11 +55,8 @@ def illegal(subject: Subject) -> str:
 
     Such an entry can be saved and not found again.
     """
-    faults = []
-    for name in ("", 3, f"a{subject.backend.separator}b"):
-        _, error = attempt(subject.backend.register, subject.golden(), name, VALUE)
-        if error is None:
-            faults.append(f"the name {name!r} was accepted")
+    names = ("", 3, f"a{subject.backend.separator}b")
+    faults = _registering(subject, [(f"the name {name!r} was accepted", name) for name in names])
     return require(faults, "each refused")
 
 
@@ -72,7 +89,11 @@ def _unfit(value: Array) -> dict[str, object]:
 
 @law("N04", "assignment", reports=["https://github.com/pytorch/pytorch/issues/126000"])
 def assignment(subject: Subject) -> str:
-    """Assigning another shape, dtype or type to an entry is refused, and changes nothing."""
+    """Assigning another shape, dtype or type to an entry is refused, and changes nothing.
+
+    A value of the entry's own shape and dtype has to be accepted, at least where the entry is no parameter, which some
+    frameworks want wrapped.
+    """
     backend, faults = subject.backend, []
     before = subject.read(subject.golden())
     for path in subject.declared:
@@ -83,4 +104,8 @@ def assignment(subject: Subject) -> str:
                 faults.append(f"{path} accepted {what}")
             else:
                 faults += [f"{path} refused {what}, but {line}" for line in differing(subject.read(handle), before)]
+        if path not in subject.paths(Kind.PARAMETER):
+            handle, error = attempt(backend.assign, subject.golden(), path, flip_bits(before[path]))
+            if error is not None or not same_bits(backend.read(handle, path), flip_bits(before[path])):
+                faults.append(f"{path} refused what fits as well")
     return require(faults, "each refused, and every entry as it was")

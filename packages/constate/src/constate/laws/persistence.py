@@ -39,6 +39,8 @@ def listed(subject: Subject) -> str:
     faults += [f"{count} entries are listed as {name!r}" for name, count in Counter(names).items() if count > 1]
     if len(names) < len(subject.persistent):
         faults.append(f"{len(names)} entries are listed")
+    if len(names) > len(subject.declared):
+        faults.append(f"{len(names)} names are listed for {len(subject.declared)} entries")
     again = backend.listing(second)
     if again != names:
         faults.append(f"a second instance lists {again[:3]} where the first lists {names[:3]}")
@@ -52,7 +54,7 @@ def copies(subject: Subject) -> str:
     """Deepcopy, pickle and clone keep every entry and share nothing.
 
     Averaged models, target networks and worker processes are made by copying; copies are made after a training pass,
-    when caches are warm.
+    when caches are warm. A copy that still computes with the original (a function that was bound to it) shares it.
     """
     backend, faults = subject.backend, []
     for how in backend.copies():
@@ -71,6 +73,11 @@ def copies(subject: Subject) -> str:
             f"{how}: writing to the copy changed the original, {line}"
             for line in differing(subject.read(original), before)
         ]
+        again = backend.copy(original, how)
+        answer, _ = backend.forward(again, *subject.inputs)
+        subject.put(original, {path: poisoned(value) for path, value in before.items()})
+        if not same_bits(backend.forward(again, *subject.inputs)[0], answer):
+            faults.append(f"{how}: the copy computes with the original")
     return require(faults, "the same bits in every entry of the copy, and no memory shared")
 
 
@@ -101,7 +108,8 @@ def resumes(subject: Subject) -> str:
 def abstract_build(subject: Subject) -> str:
     """Build without memory, materialise, poison every byte, load: every entry is right, derived ones too.
 
-    This is how large models are loaded. What the file does not hold keeps whatever bytes the memory had.
+    This is how large models are loaded. What the file does not hold keeps whatever bytes the memory had. An instance
+    that gives bits and keeps what is written to it has memory.
     """
     backend = subject.backend
     path = subject.save(subject.golden())
@@ -113,11 +121,21 @@ def abstract_build(subject: Subject) -> str:
         for name, value in expected.items()
         if shapes.get(name) != f"{value.dtype}{list(value.shape)}"
     ]
+    faults += [f"{name} has memory at once" for name in shapes if _has_memory(subject, name)]
     real = backend.materialise(abstract, subject.spec(1))
     for name in backend.entries(real):
         real = backend.write(real, name, poisoned(expected[name]))
     faults += differing(subject.read(subject.load(real, path)), expected)
     return require(faults, "every entry as in an instance that was built with memory")
+
+
+def _has_memory(subject: Subject, name: str) -> bool:
+    abstract = subject.backend.abstract(subject.spec(1))
+    value, error = attempt(subject.backend.read, abstract, name)
+    if error is not None or value.dtype == np.object_:
+        return False
+    written, error = attempt(subject.backend.write, abstract, name, flip_bits(value))
+    return error is None and same_bits(subject.backend.read(written, name), flip_bits(value))
 
 
 @law("P12", "stable keys", reports=["https://github.com/pytorch/rl/issues/1594"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from constate.errors import Broken, first_line
-from constate.laws.law import NotApplicable, Untested, attempt, distance, law, require
+from constate.laws.law import NotApplicable, Untested, attempt, difference, distance, law, require
 from constate.state import Array, dtype_named, is_float, same_bits
 from constate.subject import Subject
 
@@ -27,13 +27,23 @@ def _devices(subject: Subject) -> tuple[str, ...]:
     reports=["https://github.com/dotnet/TorchSharp/issues/845", "https://github.com/pytorch/pytorch/issues/8017"],
 )
 def follows(subject: Subject) -> str:
-    """Every entry follows the module to a device."""
-    faults = []
+    """Every entry follows the module to a device.
+
+    With its shape, its dtype and, where the device has memory, its bits.
+    """
+    faults, before = [], subject.read(subject.golden())
     for device in _devices(subject):
         moved = subject.backend.move(subject.golden(), device, subject.spec())
         seen = subject.backend.entries(moved)
         faults += [f"{path} is on {seen[path].device}" for path in seen if seen[path].device != device]
         faults += [f"{path} is gone" for path in subject.declared if path not in seen]
+        for path in seen.keys() & before.keys():
+            form, value = (before[path].shape, str(before[path].dtype)), before[path]
+            if (seen[path].shape, seen[path].dtype) != form:
+                faults.append(f"{path} became {seen[path].dtype}{list(seen[path].shape)} on {device}")
+            found, error = attempt(subject.backend.read, moved, path)
+            if error is None and not same_bits(found, value):
+                faults.append(f"{path}: on {device} {difference(found, value)}")
     return require(faults, f"every entry on {' and then on '.join(_devices(subject))}")
 
 

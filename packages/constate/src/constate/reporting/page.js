@@ -102,7 +102,8 @@ function drawMatrix() {
         const { held, applicable } = counts(here);
         const verdict = WORST.find(name => here.some(cell => cell.verdict === name)) || "not-applicable";
         const button = element("button", { type: "button", className: verdict, textContent: applicable ? `${held}/${applicable}` : "–" });
-        button.setAttribute("aria-label", `${law.code}, ${key.replace("\n", ", ")}: ${applicable ? `${held} of ${applicable} hold` : "not applicable"}`);
+        button.setAttribute("aria-label", `${law.code}, ${key.replace("\n", ", ")}: ${applicable ? `${held} of ${applicable} hold` : "not applicable"}`
+          + (applicable && held < applicable ? `, ${verdict}` : ""));  // what the colour says
         button.onclick = () => open(law, here);
         box.append(button);
       }
@@ -130,7 +131,8 @@ function open(law, cells) {
   panel.scrollTop = 0;
 }
 
-const anchor = link => element("a", { href: link, textContent: link, rel: "noreferrer" });
+const anchor = link =>
+  /^https?:/.test(link) ? element("a", { href: link, textContent: link, rel: "noreferrer" }) : link;
 
 function describe(cell) {
   const where = [cell.backend, cell.flavour, cell.module, cell.format].filter(Boolean).join(" · ");
