@@ -36,12 +36,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     config = metafunc.config
     if "law_cell" in metafunc.fixturenames:
         cells = [
-            (get_backend(name, flavour), module, code, format)
+            (backend, module, code, format)
             for name in chosen(config)
-            for flavour in FLAVOURS
+            for backend in (get_backend(name, flavour) for flavour in FLAVOURS)
             for module in CATALOG
             for code, law in LAWS.items()
-            for format in formats_of(law, get_backend(name, flavour))
+            for format in formats_of(law, backend)
         ]
         ids = ["-".join(filter(None, (b.name, b.flavour, m, c, f))) for b, m, c, f in cells]
         metafunc.parametrize("law_cell", cells, ids=ids)

@@ -14,11 +14,11 @@ from constate.verdicts import Cell, Verdict, load_reasons
 def test_every_row_names_a_cell_and_every_cell_has_a_row(backend_name: str) -> None:
     """No committed verdict is stale, and none is missing."""
     cells = {
-        (flavour, module, code, format)
-        for flavour in FLAVOURS
+        (backend.flavour, module, code, format)
+        for backend in (get_backend(backend_name, flavour) for flavour in FLAVOURS)
         for module in CATALOG
         for code, law in LAWS.items()
-        for format in formats_of(law, get_backend(backend_name, flavour))
+        for format in formats_of(law, backend)
     }
     assert verdict_files.read(backend_name).keys() == cells
 

@@ -55,7 +55,8 @@ def run_cell(
         seconds = time.perf_counter() - begun
         shutil.rmtree(folder, ignore_errors=True)
     cell = Cell(backend.name, backend.flavour, module, code, format, verdict, reason, link, found, expected, seconds)
-    return settle(cell, load_reasons(package_folder(backend.name)))
+    # Finding the package scans what is installed, which only a broken cell needs.
+    return settle(cell, load_reasons(package_folder(backend.name))) if verdict is Verdict.BROKEN else cell
 
 
 def run_laws(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ def serve(name: str, flavour: str) -> None:
         answers.write(json.dumps(data) + "\n")
         answers.flush()
 
-    begun = time.perf_counter()
     from constate.backend import get_backend
     from constate.catalog import get_reference
     from constate.checking import run_cell
@@ -36,7 +34,6 @@ def serve(name: str, flavour: str) -> None:
             "versions": backend.versions(),
             "formats": list(backend.formats()),
             "devices": list(backend.devices()),
-            "seconds": time.perf_counter() - begun,
         }
     )
     for line in sys.stdin:
