@@ -101,6 +101,16 @@ def poisoned(a: Array) -> Array:
     return np.frombuffer(b"\xa5" * a.nbytes, a.dtype).reshape(a.shape).copy()
 
 
+def garbage(a: Array) -> Array:
+    """An array of the same shape and dtype with large values of either sign, as memory may hold that nothing has set
+    (integers: 113; booleans: negated)."""
+    if a.dtype == np.bool_:
+        return ~a
+    if a.dtype.kind in "iu":
+        return np.full(a.shape, 113, a.dtype)
+    return np.resize(np.array([3.0e4, -2.0e4, 1.0e4]), a.shape).astype(a.dtype)
+
+
 def describe(a: Array) -> str:
     """``float32[8, 16]``, for messages."""
     return f"{a.dtype}[{', '.join(map(str, a.shape))}]"

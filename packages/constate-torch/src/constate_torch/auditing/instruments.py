@@ -1,0 +1,396 @@
+"""PyTorch: the instruments of an audit, for any ``torch.nn.Module``."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import pickle
+import random
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from constate.backend import Optimizer
+from constate.instruments import Baked, Held, Instruments, Outputs, Replaced, Replica, Scope
+from constate.instruments.holdings import Part, attributes
+from constate.instruments.inputs import Call, Inputs
+from constate.state import Array
+from constate_torch.arrays import BY_NAME, from_numpy
+from constate_torch.auditing import replicas, tensors
+from constate_torch.auditing.construction import Construction
+from constate_torch.auditing.fixes import FIXES
+from constate_torch.auditing.inferring import candidates
+
+OPTIMIZERS: dict[Optimizer, Callable[[Any], torch.optim.Optimizer]] = {
+    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.01),
+    "adam": lambda parameters: torch.optim.Adam(parameters, lr=0.01),
+    "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=0.01, weight_decay=0.1),
+}
+
+OWN = frozenset(vars(nn.Module()))
+"""The attributes that ``nn.Module`` itself keeps."""
+
+
+class Torch(Instruments):
+    """PyTorch's own verbs."""
+
+    backend = "torch"
+    requires = ("torch",)
+    internals = frozenset({"torch", "functorch", "torchgen"})
+    fixes = FIXES
+
+    def __init__(self, factory: Callable[[], nn.Module]) -> None:
+        super().__init__(factory)
+        self._made: WeakKeyDictionary[nn.Module, Construction] = WeakKeyDictionary()
+        self._last: tuple[nn.Module, Construction] | None = None
+        self._float: torch.dtype | None = None
+
+    @classmethod
+    def owns(cls, made: object) -> bool:
+        return isinstance(made, nn.Module)
+
+    @classmethod
+    def sketch(cls, factory: Callable[[], Any]) -> object | None:
+        with suppress(Exception), torch.device("meta"):
+            made: object = factory()
+            return made
+        return None
+
+    def infer_inputs(self, made: object) -> Inputs | None:
+        for inputs in candidates(made):
+            with suppress(Exception), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if self.run(self._make(0), inputs.first())[0]:
+                    return inputs
+        return None
+
+    # -- making ------------------------------------------------------------------------------------------------
+
+    def _make(self, seed: int) -> nn.Module:
+        _seed(seed)
+        record = Construction()
+        with record.recorded():
+            module = self.factory()
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"the factory made a {type(module).__name__}, expected a torch.nn.Module")
+        self._made[module] = record
+        self._last = module, record
+        return module
+
+    def build(self, seed: int) -> nn.Module:
+        module = self._make(seed)
+        if self.inputs is not None and any(t is not None and nn.parameter.is_lazy(t) for t in _tensors(module)):
+            self.run(module, self.inputs.first())
+        self._float = self._float or _float_type(module)
+        return module
+
+    def abstract(self, seed: int) -> nn.Module:
+        with torch.device("meta"):
+            return self._make(seed)
+
+    def materialise(self, handle: nn.Module) -> nn.Module:
+        return handle.to_empty(device="cpu")
+
+    def reinitialise(self, handle: nn.Module) -> nn.Module:
+        with torch.no_grad():
+            for hook in tensors.own_hooks(handle):
+                with suppress(Exception):  # a hook that cannot run does not set the memory, which is what is looked at
+                    hook()
+        return handle
+
+    def stamps(self, handle: nn.Module) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for kind in ("_parameters", "_buffers"):
+            for path, _, _, tensor in tensors.registered(handle, kind):
+                if tensor is not None:
+                    found[path] = id(tensor), tensor._version
+        return found
+
+    # -- state -------------------------------------------------------------------------------------------------
+
+    def entries(self, handle: nn.Module) -> dict[str, Held]:
+        saved = self._saved(handle)
+        found = {}
+        for kind in ("_parameters", "_buffers"):
+            for path, holder, name, tensor in tensors.registered(handle, kind):
+                if tensor is None:
+                    continue
+                found[path] = Held(
+                    path=path,
+                    shape=() if nn.parameter.is_lazy(tensor) else tuple(tensor.shape),
+                    dtype=tensors.dtype_name(tensor),
+                    device=str(tensor.device),
+                    trainable=kind == "_parameters" and tensor.requires_grad,
+                    persistent=path in saved,
+                    identity=tensors.memory(tensor),
+                    owner=type(holder),
+                    name=name,
+                )
+        return found
+
+    def _saved(self, handle: nn.Module) -> set[str]:
+        try:
+            by_id = {id(v) for v in handle.state_dict(keep_vars=True).values()}
+        except Exception:  # a hook of the user's that fails: what torch itself would have listed
+            by_id = set()
+        found = set()
+        for kind in ("_parameters", "_buffers"):
+            for path, holder, name, tensor in tensors.registered(handle, kind):
+                listed = kind == "_parameters" or name not in holder._non_persistent_buffers_set
+                if id(tensor) in by_id or (not by_id and listed):
+                    found.add(path)
+        return found
+
+    def listing(self, handle: nn.Module) -> list[str]:
+        return [name.replace(".", "/") for name in handle.state_dict()]
+
+    def _find(self, handle: nn.Module, path: str) -> tuple[nn.Module, str, Tensor]:
+        holder: nn.Module = handle
+        *above, name = path.split("/")
+        for part in above:
+            holder = holder._modules[part]  # type: ignore[assignment]
+        tensor = holder._parameters[name] if name in holder._parameters else holder._buffers[name]
+        assert tensor is not None
+        return holder, name, tensor
+
+    def read(self, handle: nn.Module, path: str) -> Array:
+        return tensors.bits(self._find(handle, path)[2])
+
+    def write(self, handle: nn.Module, path: str, value: Array) -> nn.Module:
+        target = self._find(handle, path)[2]
+        with torch.no_grad():
+            if target.dtype is torch.complex128:
+                target.copy_(torch.from_numpy(np.array(value)))
+            else:
+                target.copy_(from_numpy(np.array(value)).to(target.dtype))
+        return handle
+
+    def optional(self, handle: nn.Module) -> list[str]:
+        return [path for path, _, _, tensor in tensors.registered(handle, "_buffers") if tensor is None]
+
+    def graphs(self, handle: nn.Module) -> dict[str, str]:
+        found = {}
+        for path, _, _, tensor in tensors.registered(handle, "_buffers"):
+            if isinstance(tensor, nn.Parameter):
+                found[path] = "an nn.Parameter"
+            elif tensor is not None and tensor.grad_fn is not None:
+                found[path] = "a live autograd graph"
+            elif tensor is not None and tensor.requires_grad:
+                found[path] = "a tensor that requires a gradient"
+        return found
+
+    def replaced(self) -> list[Replaced]:
+        if self._last is None:
+            return []
+        root, record = self._last
+        where = {id(module): path for path, module in tensors.modules(root)}
+        return [
+            Replaced(f"{where[id(module)]}/{name}".removeprefix("/"), type(module), name, differs)
+            for module, name, differs in record.replaced
+            if id(module) in where
+        ]
+
+    # -- what is held outside of the state -----------------------------------------------------------------------
+
+    def is_array(self, item: object) -> bool:
+        return isinstance(item, Tensor)
+
+    def is_variable(self, item: object) -> bool:
+        return isinstance(item, nn.Parameter) or (isinstance(item, Tensor) and item.requires_grad and item.is_leaf)
+
+    def value(self, item: Tensor) -> Array:
+        return tensors.bits(item)
+
+    def address(self, item: Tensor) -> int:
+        return tensors.memory(item)
+
+    def device(self, item: Tensor) -> str:
+        return str(item.device)
+
+    def parts(self, item: Any) -> Iterator[Part] | None:
+        if not isinstance(item, nn.Module):
+            return None
+        return _module_parts(item)
+
+    # -- running -----------------------------------------------------------------------------------------------
+
+    def _place(self, handle: nn.Module, call: Call) -> Call:
+        device = next((t.device for t in _tensors(handle) if t is not None), torch.device("cpu"))
+        now = _float_type(handle)
+
+        def place(leaf: Any) -> Any:
+            if isinstance(leaf, np.ndarray):
+                leaf = from_numpy(np.array(leaf))
+            if isinstance(leaf, Tensor):
+                other = now is not None and self._float is not None and now is not self._float
+                return leaf.to(device, now if other and leaf.is_floating_point() else leaf.dtype)
+            return leaf
+
+        return call.map(place)
+
+    def _pass(self, handle: nn.Module, call: Call, training: bool, seed: int) -> Any:
+        _seed(seed)
+        handle.train(training)
+        placed = self._place(handle, call)
+        return handle(*placed.args, **placed.kwargs)
+
+    @torch.no_grad()
+    def run(self, handle: nn.Module, call: Call, *, training: bool = False, seed: int = 0) -> tuple[Outputs, nn.Module]:
+        outputs = self._pass(handle, call, training, seed)
+        return {path: tensors.bits(tensor) for path, tensor in tensors.flat(outputs)}, handle
+
+    def _loss(self, handle: nn.Module, call: Call, seed: int) -> Tensor | None:
+        outputs = [t for _, t in tensors.flat(self._pass(handle, call, True, seed)) if t.requires_grad and t.numel()]
+        return torch.stack([(t.abs() ** 2).mean().float().cpu() for t in outputs]).sum() if outputs else None
+
+    def train(
+        self, handle: nn.Module, calls: Sequence[Call], optimizer: Optimizer, scope: Scope = "trainable", seed: int = 0
+    ) -> nn.Module:
+        every = list(handle.parameters())
+        listing = every if scope == "careless" else [p for p in every if p.requires_grad]
+        stepper = OPTIMIZERS[optimizer](listing) if listing else None
+        with torch.enable_grad():
+            for step, call in enumerate(calls):
+                loss = self._loss(handle, call, seed + step)
+                if stepper is None or loss is None:
+                    continue
+                stepper.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                stepper.step()
+        return handle
+
+    def gradients(self, handle: nn.Module, call: Call) -> dict[str, Array | None]:
+        handle.zero_grad()
+        with torch.enable_grad():
+            loss = self._loss(handle, call, 0)
+            if loss is not None:
+                loss.backward()  # type: ignore[no-untyped-call]
+        return {
+            path: None if tensor.grad is None else tensors.bits(tensor.grad)
+            for path, _, _, tensor in tensors.registered(handle, "_parameters")
+            if tensor is not None and tensor.requires_grad
+        }
+
+    def literals(self, handle: nn.Module, call: Call) -> list[Baked]:
+        placed = self._place(handle.eval(), call)
+        with torch.no_grad(), _quiet():
+            program = torch.export.export(handle, placed.args, dict(placed.kwargs))
+        constants = ((name, program.constants[name]) for name in program.graph_signature.lifted_tensor_constants)
+        return [
+            Baked(
+                nbytes=constant.nbytes,
+                form=f"{tensors.dtype_name(constant)}{list(constant.shape)}",
+                name=name,
+                identity=tensors.memory(constant),
+                value=tensors.bits(constant),
+            )
+            for name, constant in constants
+            if isinstance(constant, Tensor)
+        ]
+
+    def graph_size(self, handle: nn.Module) -> int:
+        held = [holding.value for holding in self.holdings(handle) if isinstance(holding.value, Tensor)]
+        return tensors.operations([*held, *(t for t in _tensors(handle) if t is not None)])
+
+    # -- storing -----------------------------------------------------------------------------------------------
+
+    def save(self, handle: nn.Module) -> dict[str, Any]:
+        return {
+            name: value.detach().clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+            for name, value in handle.state_dict().items()
+        }
+
+    def load(self, handle: nn.Module, saved: dict[str, Any]) -> nn.Module:
+        handle.load_state_dict(dict(saved))
+        return handle
+
+    def copies(self) -> tuple[str, ...]:
+        return ("deepcopy", "pickle")
+
+    def copy(self, handle: nn.Module, how: str) -> nn.Module:
+        if how == "deepcopy":
+            return copy.deepcopy(handle)
+        copied: nn.Module = pickle.loads(pickle.dumps(handle))
+        return copied
+
+    # -- placing -----------------------------------------------------------------------------------------------
+
+    def devices(self) -> tuple[str, ...]:
+        return ("cuda:0", "meta") if torch.cuda.is_available() else ("meta",)
+
+    def remembers(self, device: str) -> bool:
+        return device != "meta"
+
+    def move(self, handle: nn.Module, device: str) -> nn.Module:
+        return handle.to(device)
+
+    def moved(self, item: Tensor, device: str) -> Tensor:
+        there = item.detach().to(device)
+        return nn.Parameter(there, item.requires_grad) if isinstance(item, nn.Parameter) else there
+
+    def cast(self, handle: nn.Module, dtype: str) -> nn.Module:
+        with _quiet():  # of complex entries: what becomes of them is looked at
+            return handle.to(BY_NAME[dtype])
+
+    def freeze(self, handle: nn.Module, frozen: bool) -> nn.Module:
+        return handle.requires_grad_(not frozen)
+
+    def replicas(self, calls: Sequence[Call], steps: int) -> list[Replica]:
+        return replicas.replicas(self.factory, calls, steps)
+
+    def born_frozen(self, handle: nn.Module) -> frozenset[str]:
+        record = self._made.get(handle)
+        born = {id(parameter) for parameter in record.born_frozen} if record else set()
+        return frozenset(path for path, _, _, t in tensors.registered(handle, "_parameters") if id(t) in born)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings and the logs of a trace that fails: that it fails is said elsewhere."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def _tensors(module: nn.Module) -> Iterator[Tensor | None]:
+    for kind in ("_parameters", "_buffers"):
+        for _, _, _, tensor in tensors.registered(module, kind):
+            yield tensor
+
+
+def _float_type(module: nn.Module) -> torch.dtype | None:
+    return next((t.dtype for t in _tensors(module) if t is not None and t.is_floating_point()), None)
+
+
+def _module_parts(module: nn.Module) -> Iterator[Part]:
+    yield from attributes(module, OWN)
+    # Also what is registered, since the module itself may stand where the framework does not look, as in a list.
+    for kind in (module._parameters, module._buffers):
+        for name, tensor in kind.items():
+            if tensor is not None:
+                yield Part(f".{name}", tensor, partial(kind.__setitem__, name), owner=type(module), name=name)
+    for name, child in module._modules.items():
+        if child is not None:
+            yield Part(f".{name}", child, partial(module._modules.__setitem__, name))
+
+
+__all__ = ["Torch"]

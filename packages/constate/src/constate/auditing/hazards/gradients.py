@@ -1,0 +1,162 @@
+"""G. Gradients: what is trained, and should not be; what grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from constate.auditing.audit import Audit, attempt_answer, differ
+from constate.auditing.finding import Finding, Severity
+from constate.auditing.hazards.hazard import hazard
+from constate.errors import Unsupported
+from constate.instruments import Handle
+from constate.laws import NotApplicable
+from constate.state import is_float, same_bits
+
+
+@hazard(
+    "G01",
+    values=False,
+    fine="""A parameter that a pass initialises once, at the first batch, and training then moves on.""",
+)
+def wrongly_trainable(audit: Audit) -> Iterator[Finding]:
+    """An entry that is no parameter and holds one, or holds a live graph after a pass: fail. A parameter that passes in
+    training mode move without any optimizer, at every pass, is a statistic in the trainable listing: fail.
+
+    The first is trained or not depending on who looks; the second makes the next backward pass fail, or the memory
+    grow; the third is moved twice, by the pass and by the optimizer.
+    """
+    instruments, handle = audit.instruments, audit.fresh()
+    reported = set()
+    for path, what in instruments.graphs(handle).items():
+        reported.add(path)
+        yield audit.about("G01", Severity.FAIL, path, f"is no parameter and holds {what}")
+    if instruments.inputs is None or audit.abstractly:
+        return
+    handle = instruments.train(handle, audit.others(1), "sgd")
+    entries = instruments.entries(handle)
+    for path, what in instruments.graphs(handle).items():
+        if path not in reported:
+            where = entries.get(path, path)
+            yield audit.about("G01", Severity.FAIL, where, f"holds {what} after a pass in training mode")
+    moved = _moved_twice(audit)
+    for path in sorted(moved):
+        message = "is listed as trainable, and passes in training mode move it without an optimizer"
+        yield audit.about("G01", Severity.FAIL, path, message)
+
+
+def _moved_twice(audit: Audit) -> set[str]:
+    """The trainable entries that both the first passes and later ones move."""
+    trainable = {path for path, held in audit.entries.items() if held.trainable}
+    if not trainable & audit.moving:
+        return set()
+    instruments, handle = audit.instruments, audit.fresh()
+    for call in audit.others(3):
+        _, handle = instruments.run(handle, call, training=True)
+    before = {path: instruments.read(handle, path) for path in trainable}
+    _, handle = instruments.run(handle, audit.other(4), training=True)
+    return {path for path in trainable if not same_bits(instruments.read(handle, path), before[path])}
+
+
+STEPS = 5
+
+
+@hazard(
+    "G03",
+    fine="""A table that is trained on purpose from a computed start. In a plain pytree nothing tells it from a
+    constant, so that this is a warning there.""",
+)
+def trained_constants(audit: Audit) -> Iterator[Finding]:
+    """Five steps of AdamW with weight decay 0.1, over the listing that a user in a hurry hands to the optimizer, change
+    what has no gradient: an entry that is no parameter, or a trainable one that no gradient reaches: fail.
+
+    In plain pytrees, where nothing says what is a parameter, also a table that is the same for every seed and that the
+    optimizer trains: warn.
+    """
+    instruments = audit.instruments
+    before = audit.pristine(0)
+    entries = audit.entries
+    still = {path for path, held in entries.items() if not held.trainable and path not in audit.moving}
+    try:
+        # Elsewhere than at the start, where a gradient may be zero because another parameter is.
+        gradients = [instruments.gradients(_stirred(audit), call) for call in audit.others(2)]
+    except Unsupported:
+        gradients = []
+    reached = {path for found in gradients for path, g in found.items() if g is not None and g.any()}
+    cut = {path for path, held in entries.items() if held.trainable and path not in reached} if gradients else set()
+    unreached = cut - audit.moving
+    after: dict[str, set[str]] = {}
+    failed = []
+    for scope in ("trainable", "careless"):
+        try:
+            handle = instruments.train(audit.fresh(), audit.others(STEPS), "adamw", scope)
+        except Exception as error:  # a framework that refuses the careless listing keeps this law
+            failed.append(error)
+            continue
+        state = audit.state(handle)
+        after[scope] = {p for p in before if p not in state or not same_bits(state[p], before[p])}
+    if "trainable" not in after:
+        raise failed[0]
+    changed = after["trainable"] | after.get("careless", set())
+    for path in sorted(still & changed):
+        scope = "over its trainable listing" if path in after["trainable"] else "over everything that the module lists"
+        message = f"is no parameter, and AdamW {scope} changes it"
+        yield audit.about("G03", Severity.FAIL, entries[path], message)
+    for path in sorted(unreached & changed):
+        if not _matters(audit, path):
+            continue  # such as the recurrent weights of a direction of which one step is used
+        message = "gets no gradient and is in the trainable listing, so that weight decay shrinks it at every step"
+        yield audit.about("G03", Severity.FAIL, entries[path], message)
+    if not instruments.explicit:
+        for path in sorted((reached & changed) - unreached):
+            if is_float(entries[path].dtype) and audit.constant(path):
+                message = "is a table that is the same for every seed, and an optimizer over the whole tree trains it"
+                yield audit.about("G03", Severity.WARN, entries[path], message)
+
+
+def _matters(audit: Audit, path: str) -> bool:
+    """Whether an entry changes the outputs of a pass."""
+    value = audit.pristine(0)[path]
+    other = audit.instruments.write(audit.fresh(), path, (value.astype(np.float64) * 0.5 + 0.25).astype(value.dtype))
+    found, error = attempt_answer(lambda: audit.answer(other))
+    return error is not None or found is None or differ(found, audit.answer(audit.fresh()))
+
+
+def _stirred(audit: Audit) -> Handle:
+    """An instance whose trainable entries are all somewhere else than at their start."""
+    rng, handle = np.random.default_rng(7), audit.fresh()
+    for path, held in audit.entries.items():
+        if held.trainable and is_float(held.dtype):
+            value = audit.pristine(0)[path]
+            noise = 0.1 * rng.standard_normal(value.shape)
+            handle = audit.instruments.write(handle, path, (value.astype(np.float64) + noise).astype(value.dtype))
+    return handle
+
+
+@hazard(
+    "G07",
+    values=False,
+    fine="""Layers that were trained elsewhere and are switched off for a while, to be set free later: a warning.""",
+)
+def wakes_up(audit: Audit) -> Iterator[Finding]:
+    """A parameter that is not trained, and is after the module is frozen and set free again: fail where it is a
+    constant by intent (made untrainable, or the same table for every seed), warn where a trained layer was switched off
+    later.
+
+    Fine-tuning freezes and unfreezes whole modules.
+    """
+    instruments, handle = audit.instruments, audit.fresh()
+    before = {path for path, held in instruments.entries(handle).items() if held.trainable}
+    try:
+        handle = instruments.freeze(instruments.freeze(handle, True), False)
+    except Unsupported as absent:
+        raise NotApplicable(absent.reason) from absent
+    entries = instruments.entries(handle)
+    woken = {path for path, held in entries.items() if held.trainable} - before
+    born = instruments.born_frozen(handle)
+    for path in sorted(woken):
+        intended = path in born or audit.constant(path)
+        severity = Severity.FAIL if intended else Severity.WARN
+        yield audit.about("G07", severity, entries[path], "is not trained, and is after the module was frozen and set "
+                          "free again")  # fmt: skip

@@ -1,0 +1,344 @@
+"""P. Persistence: state that is not listed, not saved, or lost."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from constate.auditing.audit import Audit, attempt_answer, differ, duplicate, put, restored
+from constate.auditing.finding import Finding, Severity
+from constate.auditing.hazards.hazard import hazard
+from constate.errors import Unsupported, first_line
+from constate.instruments import Handle, Held
+from constate.instruments.holdings import Holding
+from constate.laws import NotApplicable, Untested
+from constate.state import Array, garbage, is_float, poisoned, same_bits
+
+
+@hazard(
+    "P01",
+    values=False,
+    fine="""A variable that is meant to stay out of the checkpoint and of training, such as a teacher's, is better held
+    where the framework does not see it at all: then it is a finding, and a person accepts it with the reason.""",
+)
+def unlisted(audit: Audit) -> Iterator[Finding]:
+    """A parameter or variable that the framework does not list: in a plain list, a dict, a helper object, a closure, a
+    global. It is not saved, not moved, not trained: fail.
+
+    Also a listing that names two entries alike, and one that differs from instance to instance. Plain arrays outside
+    of the state are for P09, D02 and C06 to judge, by what becomes of them.
+    """
+    for holding in audit.arrays(audit.shape).values():
+        if audit.instruments.is_variable(holding.value):
+            message = "is a variable outside of the listed state: it is not saved, not moved and not in the listing"
+            yield audit.about("P01", Severity.FAIL, holding, message)
+    names = audit.instruments.listing(audit.shape)
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield audit.about("P01", Severity.FAIL, name, f"{count} entries are listed under this one name")
+    if not audit.abstractly:
+        again = audit.instruments.listing(audit.fresh(1))
+        for name in sorted(set(again) ^ set(names))[:8]:
+            message = "is listed in one instance and not in another, so that a checkpoint of one does not fit the other"
+            yield audit.about("P01", Severity.FAIL, name, message)
+
+
+@hazard(
+    "P07",
+    fine="""A module that holds a lock, a thread or an open file by design and is never copied; one whose class or
+    activation is a lambda or a local class and that is only ever saved through its state.""",
+)
+def copies_fail(audit: Audit) -> Iterator[Finding]:
+    """Copying after a pass in training mode fails, loses state, shares it, or answers otherwise: fail. Copying that
+    fails on a fresh instance already: warn.
+
+    Averaged models and target networks are deep copies, worker processes get pickles, and both are made of modules
+    that have run.
+    """
+    tried = False
+    for how in audit.instruments.copies():
+        fresh = audit.fresh()
+        try:
+            audit.instruments.copy(fresh, how)
+        except Unsupported:
+            continue
+        except Exception as error:
+            if _local_class(error, audit.instruments.root(fresh)):
+                continue
+            tried = True
+            message = f"{how} fails on a fresh instance: {first_line(error)}"
+            yield audit.about("P07", Severity.WARN, _blamed(audit, fresh, how), message)
+            continue
+        tried = True
+        handle = fresh
+        if audit.instruments.inputs is not None:
+            handle = audit.instruments.train(fresh, [audit.call], "sgd")
+        yield from _copied(audit, handle, how)
+    if not tried:
+        raise Untested(
+            "the module's class is local to a function, which pickle cannot find, and no other copy is there"
+        )
+
+
+def _copied(audit: Audit, handle: Handle, how: str) -> Iterator[Finding]:
+    instruments = audit.instruments
+    before, own = audit.state(handle), instruments.entries(handle)
+    try:
+        copied = instruments.copy(handle, how)
+    except Exception as error:
+        where = _blamed(audit, handle, how)
+        message = f"{how} works on a fresh instance and fails after a pass: {first_line(error)}"
+        yield audit.about("P07", Severity.FAIL, where, message)
+        return
+    after = audit.state(copied)
+    theirs = {held.identity: path for path, held in instruments.entries(copied).items() if before.get(path) is not None}
+    for path, value in before.items():
+        if path not in after or not same_bits(after[path], value):
+            lost = "is missing from" if path not in after else "has other bits in"
+            # What the framework does not save either is lost in a copy by its own rules, unless the outputs show it.
+            severity = Severity.FAIL if own[path].persistent else Severity.INFO
+            yield audit.about("P07", severity, own[path], f"{lost} a copy made by {how} after a pass")
+        elif value.size and own[path].identity in theirs:
+            yield audit.about("P07", Severity.FAIL, own[path], f"is shared with a copy made by {how}: a write to one "
+                              "is seen in the other")  # fmt: skip
+    if instruments.inputs is not None and not audit.noise:
+        answer = audit.answer(instruments.copy(handle, how))
+        if differ(answer, audit.answer(handle)):
+            yield audit.about("P07", Severity.FAIL, "", f"a copy made by {how} after a pass gives other outputs")
+
+
+def _local_class(error: Exception, root: Any) -> bool:
+    """Whether pickle failed because a module's class is defined within a function."""
+    text = str(error)
+    return "<lambda>" not in text and "<locals>" in text and type(root).__qualname__ in text
+
+
+def _blamed(audit: Audit, handle: Handle, how: str) -> Holding | str:
+    """What cannot be copied itself: something held outside of the state if there is such a thing, else an attribute."""
+
+    def copyable(value: Any) -> bool:
+        try:
+            copy.deepcopy(value) if how == "deepcopy" else pickle.dumps(value)
+        except Exception:
+            return False
+        return True
+
+    loose = audit.arrays(handle)
+    for holding in loose.values():
+        if not copyable(holding.value):
+            return holding
+    path, item = "", audit.instruments.root(handle)
+    for _ in range(DEPTH):
+        inside = next(((name, value) for name, value in _inside(item) if not copyable(value)), None)
+        if inside is None:
+            break
+        path, item = f"{path}.{inside[0]}".removeprefix("."), inside[1]
+    return path
+
+
+DEPTH = 12
+
+
+def _inside(item: Any) -> list[tuple[str, Any]]:
+    if isinstance(item, dict):
+        return [(str(key), value) for key, value in dict.items(item)]
+    if isinstance(item, (list, tuple)):
+        return [(str(index), value) for index, value in enumerate(item)]
+    try:
+        return list(object.__getattribute__(item, "__dict__").items())
+    except Exception:  # an object without attributes of its own
+        return []
+
+
+@hazard(
+    "P09",
+    fine="""State that is meant to begin anew: the position in a stream, a cache of one sequence, a count for logging.
+    What never reaches an output is no finding.""",
+)
+def not_resumed(audit: Audit) -> Iterator[Finding]:
+    """Train, save, load into a differently seeded instance: outputs that differ, or that differ after training on,
+    come of state that is not saved. Fail, for each thing whose value, carried over by hand, changes the output.
+
+    Random tables that the constructor draws and does not save, and whatever training moves and does not save: entries
+    that are not persistent, plain attributes, Python numbers.
+    """
+    audit.require_repeatable()
+    instruments = audit.instruments
+
+    def pair() -> tuple[Handle, Handle]:
+        trained = instruments.train(audit.fresh(0), audit.others(3), "sgd")
+        return trained, instruments.load(audit.fresh(1), instruments.save(trained))
+
+    first, second = pair()
+    measures: list[tuple[str, Callable[[Handle], Any]]] = [
+        ("the outputs", lambda handle: audit.answer(handle)),
+        ("the outputs in training mode", lambda handle: audit.answer(handle, training=True)),
+    ]
+    shown = None
+    for what, measure in measures:
+        if differ(measure(second), measure(first)):
+            shown = what, measure
+            break
+        first, second = pair()
+    if shown is None:
+        yield from _unsaved_by_design(audit)
+        return
+    what, measure = shown
+    first, second = pair()
+    candidates = _differing(audit, first, second)
+    blamed = 0
+    for where, carry in candidates:
+        source, target = pair()
+        base = measure(target)
+        source, target = pair()
+        with restored([where] if isinstance(where, Holding) else []):
+            carried = carry(source, target)
+            if carried is None:
+                continue
+            answer, error = attempt_answer(lambda carried=carried: measure(carried))  # type: ignore[misc]
+        if error is None and answer is not None and not differ(answer, base):
+            continue
+        blamed += 1
+        saved = isinstance(where, Held) and where.persistent
+        state = "does not come back as it was saved" if saved else "is not in the checkpoint"
+        message = f"{state}: after a load into an instance of another seed {what} differ"
+        yield audit.about("P09", Severity.FAIL, where, message)
+    if not blamed:
+        # A random generator of the module's own gives other numbers at every pass, also of one instance.
+        repeats = not differ(measure(first), measure(first)) and "training" not in what
+        severity = Severity.FAIL if repeats else Severity.INFO
+        hidden = "state that is neither listed nor found by walking through the module"
+        yield audit.about("P09", severity, "", f"after a load into another instance {what} differ, from {hidden}")
+
+
+def _unsaved_by_design(audit: Audit) -> Iterator[Finding]:
+    for path in sorted(audit.moving | audit.seeded):
+        held = audit.entries.get(path)
+        if held is not None and not held.persistent:
+            yield audit.about("P09", Severity.INFO, held, "is not saved and differs from instance to instance; no "
+                              "output showed it")  # fmt: skip
+
+
+Carry = Callable[[Handle, Handle], Handle | None]
+
+
+def _differing(audit: Audit, first: Handle, second: Handle) -> list[tuple[Held | Holding, Carry]]:
+    """What differs between two instances, with how to carry it from one to the other."""
+    instruments = audit.instruments
+    found: list[tuple[Held | Holding, Carry]] = []
+    entries, theirs = instruments.entries(first), instruments.entries(second)
+
+    def carry_entry(path: str) -> Carry:
+        return lambda source, target: instruments.write(target, path, instruments.read(source, path))
+
+    def carry_holding(path: str) -> Carry:
+        def carry(source: Handle, target: Handle) -> Handle | None:
+            here, there = audit.loose(source).get(path), audit.loose(target).get(path)
+            if here is None or there is None or not put(there, duplicate(here.value)):
+                return None
+            return target
+
+        return carry
+
+    for path, held in entries.items():
+        if path not in theirs or held.shape != theirs[path].shape:
+            found.append((held, lambda source, target: None))
+        elif not same_bits(instruments.read(first, path), instruments.read(second, path)):
+            found.append((held, carry_entry(path)))
+    loose, other = audit.loose(first), audit.loose(second)
+    for path, holding in loose.items():
+        if path not in other or not _same(audit.bits(holding), audit.bits(other[path])):
+            found.append((holding, carry_holding(path)))
+    return found[:40]
+
+
+def _same(first: Array, second: Array) -> bool:
+    return first.dtype == second.dtype and same_bits(first, second)
+
+
+@hazard(
+    "P11",
+    values=False,
+    fine="""Entries that a library sets again itself after it has given memory (position numbers of type int64 in
+    transformers, for example), and modules that are only ever built with memory.""",
+)
+def lost_abstractly(audit: Audit) -> Iterator[Finding]:
+    """Build without memory, give memory, poison every byte, run the module's own re-initialisation hooks, load: an
+    entry that is wrong then and changes the outputs: fail. One that changes no output: info.
+
+    This is how large models are loaded. A constructor that needs values cannot be built so: untested. A module that is
+    too large for memory is judged by what its hooks write: fail for floats, warn for others, of which no output can be
+    seen.
+    """
+    instruments = audit.instruments
+    if audit.abstractly:
+        yield from _never_set(audit)
+        return
+    golden = audit.fresh(0)
+    saved = instruments.save(golden)
+    try:
+        real = instruments.abstract(1)
+    except Unsupported as absent:
+        raise NotApplicable(absent.reason) from absent
+    except Exception as error:
+        raise Untested(f"cannot be built without memory: {first_line(error)}") from error
+    real = instruments.materialise(real)
+    expected = audit.pristine(0)
+    for path, held in instruments.entries(real).items():
+        if path in expected and held.shape == expected[path].shape:
+            real = instruments.write(real, path, poisoned(expected[path]))
+    real = instruments.load(instruments.reinitialise(real), saved)
+    after = audit.state(real)
+    entries = instruments.entries(golden)
+    for path, held in entries.items():
+        value = expected[path]
+        if path in after and same_bits(after[path], value):
+            continue
+        lost = path not in after or same_bits(after[path], poisoned(value))
+        if not lost and path in audit.seeded:
+            continue  # drawn anew, which is for P09 to judge
+        matters = _matters(audit, path, garbage(value) if lost else after[path])
+        what = "is gone" if path not in after else "keeps whatever bytes the memory had" if lost else "is wrong"
+        message = f"{what} after a build without memory and a load"
+        if matters:
+            yield audit.about("P11", Severity.FAIL, held, f"{message}, and the outputs are wrong")
+        else:
+            yield audit.about("P11", Severity.INFO, held, f"{message}; no output showed it")
+    yield from _without_memory(audit, real)
+
+
+def _never_set(audit: Audit) -> Iterator[Finding]:
+    """The entries of a module without memory that are not saved and that no hook writes."""
+    instruments = audit.instruments
+    handle = audit.fresh()
+    before = instruments.stamps(handle)
+    if not before:
+        audit.require_values()
+    after = instruments.stamps(instruments.reinitialise(handle))
+    for path, held in instruments.entries(handle).items():
+        if not held.persistent and after.get(path) == before.get(path):
+            severity = Severity.FAIL if is_float(held.dtype) else Severity.WARN
+            message = "is not saved, and nothing sets it again after a build without memory"
+            yield audit.about("P11", severity, held, message)
+    yield from _without_memory(audit, handle)
+
+
+def _without_memory(audit: Audit, handle: Handle) -> Iterator[Finding]:
+    for holding in audit.arrays(handle).values():
+        if audit.instruments.device(holding.value) in ("meta", "none"):
+            yield audit.about("P11", Severity.FAIL, holding, "has no memory after a build without memory and a load, "
+                              "because it is not an entry")  # fmt: skip
+
+
+def _matters(audit: Audit, path: str, value: Array) -> bool:
+    """Whether wrong bits in an entry change the outputs; yes, where that cannot be tried."""
+    if audit.instruments.inputs is None:
+        return True
+    golden = audit.fresh(0)
+    expected = audit.answer(golden)
+    wrong = audit.instruments.write(audit.fresh(0), path, value)
+    found, error = attempt_answer(lambda: audit.answer(wrong))
+    return error is not None or found is None or differ(found, expected)

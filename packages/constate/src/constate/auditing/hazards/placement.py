@@ -1,0 +1,302 @@
+"""D. Placement: what a move leaves behind, what a cast ruins, what stops being shared."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+import numpy as np
+
+from constate.auditing.audit import Audit, attempt_answer, gap, put, restored
+from constate.auditing.finding import Finding, Severity
+from constate.auditing.hazards.hazard import hazard
+from constate.errors import Unsupported, first_line
+from constate.instruments import Handle, Held, Outputs
+from constate.instruments.holdings import Holding
+from constate.instruments.inputs import Inputs
+from constate.laws import NotApplicable, Untested
+from constate.state import Array, dtype_named, is_float, same_bits
+
+
+@hazard(
+    "D02",
+    fine="""An array that the module itself moves to the device of its input in every pass: correct, if slow.""",
+)
+def left_behind(audit: Audit) -> Iterator[Finding]:
+    """After a move, arrays outside of the registered state that stayed where they were, and a pass on the new device
+    that fails because of them: fail. A pass that works although they stayed moves them itself: no finding.
+
+    The proof: the pass that failed works when what stayed behind is moved by hand.
+    """
+    instruments = audit.instruments
+    devices = instruments.devices()
+    if not devices:
+        raise NotApplicable("there is one device only")
+    device, call = devices[0], audit.call
+
+    def moved() -> Handle:
+        _, handle = instruments.run(audit.fresh(), call, training=True)
+        return instruments.move(handle, device)
+
+    def behind(handle: Handle) -> dict[str, Holding]:
+        return {p: h for p, h in audit.arrays(handle).items() if instruments.device(h.value) != device}
+
+    def fault_of(handle: Handle) -> Exception | None:
+        """How a pass fails, in eval mode or in training mode."""
+        for training in (False, True):
+            _, error = attempt_answer(lambda training=training: audit.answer(handle, call, training=training))  # type: ignore[misc]
+            if error is not None:
+                return error
+        return None
+
+    strays = behind(moved())
+    if not strays or fault_of(moved()) is None:
+        return
+
+    def fails_without(paths: set[str]) -> Exception | None:
+        """How a pass fails where all that stayed behind is moved by hand but for these."""
+        handle = moved()
+        found = behind(handle)
+        with restored(found.values()):
+            for path, holding in found.items():
+                if path not in paths:
+                    put(holding, instruments.moved(holding.value, device))
+            return fault_of(handle)
+
+    other = fails_without(set())
+    if other is not None:
+        raise Untested(f"a pass on {device} fails for another reason: {first_line(other)}")
+    for path, holding in list(strays.items())[:20]:
+        fault = fails_without({path})
+        if fault is not None:
+            message = f"stays on {instruments.device(holding.value)} when the module is moved, and a pass on the new "
+            message += f"device fails: {first_line(fault)}"
+            yield audit.about("D02", Severity.FAIL, holding, message)
+
+
+@hazard(
+    "D04",
+    values=False,
+    fine="""A module that is never cast: then the finding costs nothing, and a person accepts it.""",
+)
+def cast_wrongly(audit: Audit) -> Iterator[Finding]:
+    """A cast to another float type changes what is no float: a complex entry that becomes real and loses its imaginary
+    part, an integer or a boolean that becomes a float: fail.
+
+    Also a float entry that counts passes: a count in bfloat16 stops at 256: warn.
+    """
+    instruments = audit.instruments
+    after = instruments.entries(instruments.cast(audit.fresh(), "bfloat16"))
+    for path, held in audit.entries.items():
+        if path not in after or is_float(held.dtype):
+            continue
+        if after[path].dtype != held.dtype:
+            loss = "; its imaginary part is lost" if held.dtype.startswith("complex") else ""
+            yield audit.about("D04", Severity.FAIL, held, f"is {held.dtype} and becomes {after[path].dtype} when the "
+                              f"module is cast to bfloat16{loss}")  # fmt: skip
+    if instruments.inputs is None or audit.abstractly:
+        return
+    before, passed = audit.pristine(0), audit.passed
+    for path in sorted(audit.moving):
+        held = audit.entries[path]
+        if is_float(held.dtype) and after[path].dtype != held.dtype:
+            steps = passed[path].astype(np.float64) - before[path].astype(np.float64)
+            if steps.size == 1 and float(steps.reshape(-1)[0]) == 3.0:
+                yield audit.about("D04", Severity.WARN, held, "counts passes in a float: after a cast to bfloat16 it "
+                                  "stops at 256")  # fmt: skip
+
+
+ROUNDED = ("bfloat16", "float16")
+EPSILON = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
+LONG = (2048, 512)
+"""Lengths that are tried in the place of every dimension, because what is in use in the end is longer than a test."""
+LARGEST = 300_000
+"""Elements of an input of such a length, at the most."""
+
+
+@hazard(
+    "D07",
+    fine="""A constant whose rounding changes the outputs by about as much as rounding everything else does, such as a
+    table of sines; one that a cast leaves alone; a module that is never cast.""",
+)
+def rounded_constants(audit: Audit) -> Iterator[Finding]:
+    """Constants that a cast to bfloat16 or float16 rounds, and outputs that suffer: fail.
+
+    The judgement is of the output and not of the entry: the module computes in its own type, with the constants
+    rounded and everything else not. The outputs are off by more than twelve units of rounding and by more than four
+    times what rounding all parameters and inputs does, or are no numbers any more. Tried on the given inputs and, where
+    the module takes them, on lengths up to 2,048, since rounded frequencies show at large positions. Where the inputs
+    stand for positions or times, their range is part of what is given: ``i64[8]<1000``.
+    """
+    audit.require_repeatable()
+    instruments, call = audit.instruments, audit.call
+    assert instruments.inputs is not None
+    reported: set[str] = set()
+    tried = False
+    for dtype in ROUNDED:
+        after = instruments.entries(instruments.cast(audit.fresh(), dtype))
+        constants = {
+            path: held
+            for path, held in audit.entries.items()
+            if is_float(held.dtype)
+            and not held.trainable
+            and path in after
+            and after[path].dtype == dtype
+            and dtype_named(held.dtype).itemsize > 2
+        }
+        if not constants:
+            continue
+        tried = True
+        for inputs in _ranges(audit, instruments.inputs):
+            for path in _hurt(audit, inputs, constants, dtype):
+                if path.partition("\n")[0] not in reported:
+                    entry, _, said = path.partition("\n")
+                    reported.add(entry)
+                    yield audit.about("D07", Severity.FAIL, constants[entry], said)
+    del call
+    if not tried:
+        raise NotApplicable("no constant follows a cast")
+
+
+def _ranges(audit: Audit, inputs: Inputs) -> Iterator[Inputs]:
+    """The inputs as they are, and in the two longest forms that the module takes in a quarter of a second."""
+    yield inputs
+    found = 0
+    for axes in sorted(inputs.axes(), key=lambda axes: min(axis for _, axis in axes) == 0):  # the batch last
+        for long in LONG:
+            longer = inputs.resized(axes, long)
+            if inputs.size(axes) >= long or max((a.size for a in _arrays(longer)), default=0) > LARGEST:
+                continue
+            begun = time.perf_counter()
+            _, error = attempt_answer(lambda longer=longer: audit.answer(audit.fresh(), longer.first()))  # type: ignore[misc]
+            if error is None and time.perf_counter() - begun < 0.25:
+                yield longer
+                found += 1
+                break
+        if found == 2:
+            return
+
+
+def _arrays(inputs: Inputs) -> list[Array]:
+    found: list[Array] = []
+
+    def note(leaf: object) -> object:
+        if isinstance(leaf, np.ndarray):
+            found.append(leaf)
+        return leaf
+
+    inputs.first().map(note)
+    return found
+
+
+def _hurt(audit: Audit, inputs: Inputs, constants: Mapping[str, Held], dtype: str) -> Iterator[str]:
+    """The constants whose rounding hurts, each with what happens, on a second line."""
+    narrow = dtype_named(dtype)
+    state = audit.pristine(0)
+
+    def rounded(array: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return array.astype(narrow).astype(array.dtype)
+
+    def with_rounded(paths: set[str]) -> Outputs | None:
+        handle = audit.put(audit.fresh(), {path: rounded(state[path]) for path in paths})
+        return attempt_answer(lambda: audit.answer(handle, inputs.first()))[0]
+
+    exact = audit.answer(audit.fresh(), inputs.first())
+    if any(not np.isfinite(value).all() for value in exact.values() if is_float(value.dtype)):
+        return
+    trained = {p: rounded(state[p]) for p, h in audit.entries.items() if h.trainable and is_float(h.dtype)}
+    elsewhere, _ = attempt_answer(
+        lambda: audit.answer(audit.put(audit.fresh(), trained), inputs.first().floats(rounded))
+    )
+    usual = gap(elsewhere, exact) if elsewhere is not None else 0.0
+    bound = max(12 * EPSILON[dtype], 4 * min(usual, 1.0))
+    together = with_rounded(set(constants))
+    if together is not None and gap(together, exact) <= bound:
+        return
+    for path in constants:
+        found = with_rounded({path})
+        error = float("inf") if found is None else gap(found, exact)
+        if error > bound:
+            how = "are no longer finite" if error == float("inf") else f"are off by {error:.2g} of their size"
+            yield (
+                f"{path}\na cast to {dtype} rounds it, and the outputs {how}; rounding all parameters and inputs "
+                f"costs {usual:.2g}"
+            )
+
+
+@hazard(
+    "D06",
+    values=False,
+    fine="""A constant table that several modules read and none writes: the copies cost memory and nothing else, and
+    the finding is a warning. Parameters that are tied on purpose.""",
+)
+def sharing_changes(audit: Audit) -> Iterator[Finding]:
+    """Entries that share memory and are two after a move or a cast: fail where passes move them, else warn. Entries, or
+    arrays held by a class or a default argument, that two instances share and passes move: fail.
+
+    What belongs together drifts apart, or what does not belong together moves as one.
+    """
+    instruments = audit.instruments
+    first, second = audit.instances()
+    moving = audit.moving if instruments.inputs is not None and not audit.abstractly else set()
+    yield from _shared_by_instances(audit, first, second, moving)
+    before = _groups(instruments.entries(first))
+    changes: list[tuple[str, Callable[[Handle], Handle]]] = [
+        ("a move", partial(_moved, audit)),
+        ("a cast", lambda handle: instruments.cast(handle, "float64")),
+    ]
+    for what, change in changes if before else ():
+        try:
+            after = instruments.entries(change(audit.fresh(0)))
+        except Unsupported:
+            continue
+        for group in before:
+            held = [after[path] for path in group if path in after]
+            if len({one.identity for one in held}) > 1:
+                severity = Severity.FAIL if moving & set(group) else Severity.WARN
+                others = ", ".join(sorted(group)[1:])
+                message = f"is one with {others}, and after {what} they are {len({o.identity for o in held})} arrays"
+                yield audit.about("D06", severity, sorted(group)[0], message)
+
+
+def _moved(audit: Audit, handle: Handle) -> Handle:
+    devices = [device for device in audit.instruments.devices() if audit.instruments.remembers(device)]
+    if not devices:
+        raise Unsupported("there is one device only")
+    return audit.instruments.move(handle, devices[0])
+
+
+def _groups(entries: Mapping[str, Held]) -> list[set[str]]:
+    found: dict[int, set[str]] = defaultdict(set)
+    for path, held in entries.items():
+        if held.nbytes:
+            found[held.identity].add(path)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def _shared_by_instances(audit: Audit, first: Handle, second: Handle, moving: set[str]) -> Iterator[Finding]:
+    instruments = audit.instruments
+    ours = {held.identity: path for path, held in instruments.entries(first).items() if held.nbytes}
+    theirs = {held.identity for held in instruments.entries(second).values()}
+    for identity, path in ours.items():
+        if identity in theirs:
+            severity = Severity.FAIL if path in moving else Severity.INFO
+            message = "is one array in two instances of the module"
+            message += ": what one learns the other forgets" if path in moving else "; passes do not move it"
+            yield audit.about("D06", severity, path, message)
+    if instruments.inputs is None or audit.abstractly:
+        return
+    here = audit.arrays(first)
+    kept = {path: audit.bits(holding) for path, holding in here.items()}
+    with restored(here.values()):
+        _, after = instruments.run(first, audit.call, training=True)
+        now = audit.arrays(after)
+        there = {instruments.address(holding.value) for holding in audit.arrays(second).values()}
+        for path, holding in now.items():
+            shared = path in kept and instruments.address(holding.value) in there
+            if shared and not same_bits(audit.bits(holding), kept[path]):
+                message = "is one array in two instances of the module, and passes move it"
+                yield audit.about("D06", Severity.FAIL, holding, message)
