@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import logging
 import pickle
 import random
@@ -175,6 +176,9 @@ class Torch(Instruments):
 
     def optional(self, handle: nn.Module) -> list[str]:
         return [path for path, _, _, tensor in tensors.registered(handle, "_buffers") if tensor is None]
+
+    def holder(self, handle: nn.Module, path: str) -> type | None:
+        return next((type(h) for at, h, _, _ in tensors.registered(handle, "_buffers") if at == path), None)
 
     def graphs(self, handle: nn.Module) -> dict[str, str]:
         found = {}
@@ -354,11 +358,12 @@ class Torch(Instruments):
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings and the logs of a trace that fails: that it fails is said elsewhere."""
+    """Without what a trace that fails warns, logs and prints: that it fails is said elsewhere."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
+    nowhere = io.StringIO()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
             warnings.simplefilter("ignore")
             yield
     finally:

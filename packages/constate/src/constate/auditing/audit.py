@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +13,7 @@ import numpy as np
 
 from constate.auditing.finding import Finding, Severity
 from constate.errors import first_line
-from constate.instruments import Handle, Held, Instruments, Outputs
+from constate.instruments import Handle, Held, Instruments, Outputs, Replica
 from constate.instruments.holdings import Holding
 from constate.instruments.inputs import Call
 from constate.instruments.sources import line_of
@@ -23,6 +23,9 @@ from constate.state import Array, is_float, same_bits
 TOLERANCE = 1e-4
 """By how much outputs may differ, relative to the largest of them, and still be the same: the same sum in another
 order differs by less, and what is lost or stale by more."""
+
+STEPS = 3
+"""How many steps replicas are trained."""
 
 LARGE = 1 << 30
 """From this many bytes of state on, a module is audited without memory."""
@@ -36,6 +39,8 @@ class Audit:
     distributed: bool = False
     abstractly: bool = False
     """Whether no instance with memory may be made."""
+    no_pass: str = ""
+    """Why no pass may be tried, where one has ended the process before."""
     _pristine: dict[int, dict[str, Array]] = field(default_factory=dict)
 
     # -- instances ---------------------------------------------------------------------------------------------
@@ -109,6 +114,8 @@ class Audit:
     @cached_property
     def call(self) -> Call:
         """The ordinary call; ``Untested`` where there are no inputs, or a pass on a fresh instance fails."""
+        if self.no_pass:
+            raise Untested(self.no_pass)
         if self.instruments.inputs is None:
             raise Untested(
                 "needs a pass, and the inputs are not known; give them: inputs=['f32[8,16]'], --input f32[8,16]"
@@ -179,6 +186,12 @@ class Audit:
             return False
         value = self.pristine(0)[path]
         return path not in self.seeded and path not in self.moving and not uniform(value)
+
+    @cached_property
+    def replicas(self) -> Sequence[Replica]:
+        """Two replicas, at construction and after a few steps on different data."""
+        assert self.call is not None
+        return self.instruments.replicas(self.others(2 * STEPS), STEPS)
 
     # -- outside of the state ----------------------------------------------------------------------------------
 

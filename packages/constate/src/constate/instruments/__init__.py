@@ -154,6 +154,10 @@ class Instruments(ABC):
         """The paths of entries that are registered and ``None``."""
         return []
 
+    def holder(self, handle: Handle, path: str) -> type | None:
+        """The class of the object that has an entry which is ``None``."""
+        return None
+
     def graphs(self, handle: Handle) -> dict[str, str]:
         """Entries that are no parameters and hold one, or hold a live graph: by path, what they hold."""
         return {}

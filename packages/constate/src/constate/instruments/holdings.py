@@ -130,7 +130,7 @@ class Walk:
         elif isinstance(item, FunctionType):
             if not self._internal(item.__module__):
                 yield from function_parts(item)
-        elif hasattr(item, "__wrapped__") and isinstance(getattr(item, "__wrapped__", None), FunctionType):
+        elif isinstance(item, functools._lru_cache_wrapper):
             yield Part("", item.__wrapped__, _nowhere)
         elif not self._internal(type(item).__module__):
             yield from attributes(item)

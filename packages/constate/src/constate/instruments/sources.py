@@ -22,6 +22,23 @@ def line_of(owner: type, name: str) -> str:
     return f"{_file(owner)}:{first}" if first else ""
 
 
+def assigned_in(owner: type, name: str) -> tuple[str, str]:
+    """A method other than ``__init__`` that assigns ``self.name`` something else than ``None``, and ``file:line`` of
+    that; two empty texts where there is none."""
+    for cls in owner.__mro__:
+        tree = _tree(cls) if cls is not object else None
+        for method in tree.body if tree else ():
+            if isinstance(method, ast.FunctionDef) and method.name != "__init__":
+                for node in ast.walk(method):
+                    if isinstance(node, ast.Assign) and name in _makes(node) and not _is_none(node.value):
+                        return f"{method.name}()", f"{_file(cls)}:{node.lineno}"
+    return "", ""
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
 def global_line(module: str, name: str) -> str:
     """``file:line`` of the assignment of a global name."""
     found = sys.modules.get(module)

@@ -60,19 +60,19 @@ def _moved_twice(audit: Audit) -> set[str]:
 
 
 STEPS = 5
+FEW = 2
+"""So many different values an ordinary start has, such as that of a bias with ones for one gate; a table has more."""
 
 
 @hazard(
     "G03",
-    fine="""A table that is trained on purpose from a computed start. In a plain pytree nothing tells it from a
-    constant, so that this is a warning there.""",
+    fine="""A table that is trained on purpose from a computed start, as some state spaces are: a warning.""",
 )
 def trained_constants(audit: Audit) -> Iterator[Finding]:
     """Five steps of AdamW with weight decay 0.1, over the listing that a user in a hurry hands to the optimizer, change
     what has no gradient: an entry that is no parameter, or a trainable one that no gradient reaches: fail.
 
-    In plain pytrees, where nothing says what is a parameter, also a table that is the same for every seed and that the
-    optimizer trains: warn.
+    Also a table that is the same for every seed and that the optimizer trains: warn.
     """
     instruments = audit.instruments
     before = audit.pristine(0)
@@ -108,11 +108,11 @@ def trained_constants(audit: Audit) -> Iterator[Finding]:
             continue  # such as the recurrent weights of a direction of which one step is used
         message = "gets no gradient and is in the trainable listing, so that weight decay shrinks it at every step"
         yield audit.about("G03", Severity.FAIL, entries[path], message)
-    if not instruments.explicit:
-        for path in sorted((reached & changed) - unreached):
-            if is_float(entries[path].dtype) and audit.constant(path):
-                message = "is a table that is the same for every seed, and an optimizer over the whole tree trains it"
-                yield audit.about("G03", Severity.WARN, entries[path], message)
+    for path in sorted((reached & changed) - unreached):
+        if is_float(entries[path].dtype) and audit.constant(path) and len(np.unique(before[path])) > FEW:
+            listing = "the trainable listing" if instruments.explicit else "every array of the tree"
+            message = f"is a table that is the same for every seed, and an optimizer over {listing} trains it"
+            yield audit.about("G03", Severity.WARN, entries[path], message)
 
 
 def _matters(audit: Audit, path: str) -> bool:

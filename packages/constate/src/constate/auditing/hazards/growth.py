@@ -9,6 +9,7 @@ from typing import Any
 from constate.auditing.audit import Audit
 from constate.auditing.finding import Finding, Severity
 from constate.auditing.hazards.hazard import hazard
+from constate.errors import first_line
 from constate.instruments import Handle, Held
 from constate.instruments.holdings import Holding
 
@@ -22,14 +23,23 @@ ROUNDS, CONFIRM = 4, 150
 )
 def grows(audit: Audit) -> Iterator[Finding]:
     """A list, a dict or a live graph that the module holds and that is longer after every training step, for 150 steps:
-    fail where it holds arrays or a graph, warn where it holds plain numbers.
+    fail where it holds arrays or a graph, warn where it holds plain numbers. A graph that makes the next step fail as
+    well: fail.
     """
     instruments = audit.instruments
     call = audit.other(0)
     handle = audit.fresh()
     sizes: list[dict[str, int]] = []
-    for _ in range(ROUNDS):
-        handle = instruments.train(handle, [call], "sgd")
+    for step in range(ROUNDS):
+        try:
+            handle = instruments.train(handle, [call], "sgd")
+        except Exception as error:
+            if step == 0 or not sizes[-1][GRAPH]:
+                raise
+            where = _graph_holder(audit, handle)
+            message = f"holds the graph of earlier steps, and training step {step + 1} fails: {first_line(error)}"
+            yield audit.about("G06", Severity.FAIL, where, message)
+            return
         sizes.append(_sizes(audit, handle))
     growing = [path for path in sizes[-1] if _rises([size.get(path, 0) for size in sizes])]
     if not growing:
@@ -42,7 +52,7 @@ def grows(audit: Audit) -> Iterator[Finding]:
     for path in growing:
         count = sizes[-1][path] - sizes[ROUNDS - 1][path]
         if path == GRAPH:
-            where: Held | Holding | str = _graph_holder(audit, handle)
+            where = _graph_holder(audit, handle)
             message = f"holds a live graph that grew by {count} operations in {CONFIRM} training steps"
             yield audit.about("G06", Severity.FAIL, where, message)
             continue

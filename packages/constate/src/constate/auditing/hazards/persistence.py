@@ -132,7 +132,7 @@ def _blamed(audit: Audit, handle: Handle, how: str) -> Holding | str:
             return holding
     path, item = "", audit.instruments.root(handle)
     for _ in range(DEPTH):
-        inside = next(((name, value) for name, value in _inside(item) if not copyable(value)), None)
+        inside = next(((name, value) for name, value in _inside(audit, item) if not copyable(value)), None)
         if inside is None:
             break
         path, item = f"{path}.{inside[0]}".removeprefix("."), inside[1]
@@ -142,7 +142,9 @@ def _blamed(audit: Audit, handle: Handle, how: str) -> Holding | str:
 DEPTH = 12
 
 
-def _inside(item: Any) -> list[tuple[str, Any]]:
+def _inside(audit: Audit, item: Any) -> list[tuple[str, Any]]:
+    if (parts := audit.instruments.parts(item)) is not None:  # without what the framework keeps there
+        return [(part.suffix.removeprefix("."), part.value) for part in parts]
     if isinstance(item, dict):
         return [(str(key), value) for key, value in dict.items(item)]
     if isinstance(item, (list, tuple)):

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from constate.auditing.audit import Audit, difference_of
+from constate.auditing.audit import STEPS, Audit, difference_of
 from constate.auditing.finding import Finding, Severity
 from constate.auditing.hazards.hazard import hazard
-from constate.errors import Unsupported
-from constate.instruments import Held, Replica
+from constate.instruments import Held
 from constate.instruments.holdings import Holding
-from constate.laws import NotApplicable
 from constate.state import Array
-
-STEPS = 3
-
-
-def _replicas(audit: Audit, steps: int) -> Sequence[Replica]:
-    try:
-        return audit.instruments.replicas(audit.others(2 * max(steps, 1)), steps)
-    except Unsupported as absent:
-        raise NotApplicable(absent.reason) from absent
 
 
 def _where(audit: Audit, path: str) -> Held | Holding | str:
@@ -48,7 +37,7 @@ def born_apart(audit: Audit) -> Iterator[Finding]:
 
     What is registered the engine makes equal; what is not, and is drawn at random, stays apart for good.
     """
-    (first, _), (second, _) = _replicas(audit, 0)
+    (first, _), (second, _) = audit.replicas
     for path in sorted(_differing(first, second))[:20]:
         yield audit.about(
             "S01", Severity.FAIL, _where(audit, path), "differs between two replicas before the first step"
@@ -68,7 +57,7 @@ def drifts_apart(audit: Audit) -> Iterator[Finding]:
     Entries that are no parameters the engine makes equal again before the next pass, as the first replica has them:
     what the others saw is lost, and the checkpoint depends on who saves. What is held outside drifts apart for good.
     """
-    (first, after), (second, later) = _replicas(audit, STEPS)
+    (first, after), (second, later) = audit.replicas
     born = set(_differing(first, second))
     for path in sorted(set(_differing(after, later)) - born)[:20]:
         severity = Severity.WARN if path in audit.entries else Severity.FAIL

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from constate.auditing.audit import Audit
 from constate.auditing.finding import Finding, Severity
 from constate.auditing.hazards.hazard import hazard
 from constate.errors import first_line
+from constate.instruments.sources import assigned_in
 from constate.laws import NotApplicable
 from constate.state import same_bits
 
@@ -35,6 +37,17 @@ def keys_change(audit: Audit) -> Iterator[Finding]:
         before = now
 
 
+def _never_filled(audit: Audit, path: str) -> Finding:
+    """What to say of an entry that is ``None`` after passes in both modes."""
+    name = path.rpartition("/")[2]
+    cls = audit.instruments.holder(audit.shape, path)
+    method, source = assigned_in(cls, name) if cls is not None else ("", "")
+    if not method:
+        return audit.about("P13", Severity.INFO, path, "is None and no pass fills it")
+    message = f"is None until {method} fills it; a checkpoint written then does not load into a fresh instance"
+    return replace(audit.about("P13", Severity.WARN, path, message), source=source)
+
+
 @hazard(
     "P13",
     values=False,
@@ -43,7 +56,7 @@ def keys_change(audit: Audit) -> Iterator[Finding]:
 )
 def optional_lost(audit: Audit) -> Iterator[Finding]:
     """An entry that is ``None`` at first and filled by a pass, where a checkpoint then does not load into a fresh
-    instance, or loads and leaves it ``None``: fail.
+    instance, or loads and leaves it ``None``: fail. One that no pass fills and another method does: warn.
 
     The run cannot be resumed, or resumes without what it had measured.
     """
@@ -57,7 +70,7 @@ def optional_lost(audit: Audit) -> Iterator[Finding]:
     entries = instruments.entries(handle)
     for path in absent:
         if path not in entries:
-            yield audit.about("P13", Severity.INFO, path, "is None and no pass fills it")
+            yield _never_filled(audit, path)
             continue
         if not entries[path].persistent:
             continue
