@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -179,12 +180,36 @@ class Audit:
         first, second = self.pristine(0), self.pristine(1)
         return {path for path in first if path not in second or not same_bits(first[path], second[path])}
 
+    @cached_property
+    def drawn(self) -> frozenset[str] | None:
+        """The entries that come of random draws, where the framework can see that."""
+        return self.instruments.drawn()
+
+    @cached_property
+    def own_generator(self) -> bool:
+        """Whether the constructor draws from a generator of NumPy's that it makes itself, and so draws alike for every
+        seed."""
+        used: list[bool] = []
+        make = np.random.default_rng
+
+        def noted(*args: Any, **kwargs: Any) -> np.random.Generator:
+            used.append(True)
+            return make(*args, **kwargs)
+
+        with mock.patch.object(np.random, "default_rng", noted):
+            self.fresh(0)
+        return bool(used)
+
     def constant(self, path: str) -> bool:
         """Whether an entry looks like a table: the same for every seed, not moved by passes, and not uniform. Not known
         without memory: then it does not."""
         if self.abstractly:
             return False
         value = self.pristine(0)[path]
+        if self.drawn is None and not self.seeded:
+            return False  # the factory has a seed of its own: that nothing differs shows nothing
+        if self.own_generator or (self.drawn is not None and path in self.drawn):
+            return False
         return path not in self.seeded and path not in self.moving and not uniform(value)
 
     @cached_property

@@ -115,6 +115,10 @@ class Instruments(ABC):
     def build(self, seed: int) -> Handle:
         """A new instance, with the framework's, NumPy's and Python's random generators seeded first."""
 
+    def drawn(self) -> frozenset[str] | None:
+        """The entries whose values come of random draws, whatever the seed; ``None`` where that cannot be seen."""
+        return None
+
     def abstract(self, seed: int) -> Handle:
         """An instance without memory. Raises whatever the constructor raises then."""
         raise Unsupported(f"{self.backend} has no build without memory")
@@ -199,13 +203,15 @@ class Instruments(ABC):
     def holdings(self, handle: Handle) -> list[Holding]:
         """Everything that is held outside of the registered state."""
         own = {held.identity for held in self.entries(handle).values()}
-        walk = Walk(self.is_array, self.parts, self.internals | {"numpy", "constate"})
-        found = []
-        for holding in walk.holdings(self.root(handle)):
-            if self.is_array(holding.value) and self.address(holding.value) in own:
-                continue
-            found.append(holding)
-        return found
+        return [
+            holding
+            for holding in self.everything(handle)
+            if not (self.is_array(holding.value) and self.address(holding.value) in own)
+        ]
+
+    def everything(self, handle: Handle) -> Iterator[Holding]:
+        """Everything that is held, entries and other names of them included."""
+        return Walk(self.is_array, self.parts, self.internals | {"numpy", "constate"}).holdings(self.root(handle))
 
     # -- running -----------------------------------------------------------------------------------------------
 
@@ -252,6 +258,10 @@ class Instruments(ABC):
     @abstractmethod
     def copy(self, handle: Handle, how: str) -> Handle:
         """A copy."""
+
+    def hindrance(self, handle: Handle, how: str) -> str | None:
+        """The path of what keeps a module from being copied; ``None`` where that is for a walk through it to find."""
+        return None
 
     # -- placing -----------------------------------------------------------------------------------------------
 

@@ -85,6 +85,8 @@ class Walk:
         waiting: list[tuple[str, Any, Any, str, Put, bool]] = [("", root, type(root), "", _nowhere, False)]
         while waiting and len(seen) < LIMIT:
             path, item, owner, name, put, shared = waiting.pop()
+            if shared and isinstance(owner, type) and isinstance(item, owner):
+                continue  # a class that keeps a list of its instances
             number = isinstance(item, (bool, int, float, complex, np.generic))
             if not number and id(item) in seen:
                 continue

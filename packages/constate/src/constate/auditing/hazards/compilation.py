@@ -43,12 +43,19 @@ def baked_in(audit: Audit) -> Iterator[Finding]:
     reported = set()
     for baked in sorted(large, key=lambda baked: -baked.nbytes):
         where = _origin(audit, baked, loose)
+        if where == baked.name:  # another name of an entry, such as an argument that a partial keeps
+            where = _origin(audit, baked, _others(audit, handle))
         path = where.path if isinstance(where, Holding) else where
         if path in reported and path:
             continue
         reported.add(path)
         message = f"{baked.nbytes:,} bytes of {baked.form} are a literal of the traced program"
         yield audit.about("C06", Severity.FAIL, where, message)
+
+
+def _others(audit: Audit, handle: object) -> dict[str, Holding]:
+    instruments = audit.instruments
+    return {held.path: held for held in instruments.everything(handle) if instruments.is_array(held.value)}
 
 
 def _plain(audit: Audit, handle: object) -> dict[str, Holding]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 from constate.auditing.audit import Audit, attempt_answer, differ
 from constate.auditing.finding import Finding, Severity
 from constate.auditing.hazards.hazard import hazard
 from constate.errors import first_line
 from constate.instruments import Handle
 from constate.instruments.inputs import Call
-from constate.state import same_bits
+from constate.state import is_float, same_bits
 
 
 @hazard(
@@ -61,7 +63,7 @@ def _changes(audit: Audit) -> Iterator[tuple[str, Change, Call]]:
     """What is done to the instance after it has run, and the call whose answer is compared."""
     instruments = audit.instruments
     assert instruments.inputs is not None
-    saved = instruments.save(instruments.train(audit.fresh(1), audit.others(2), "sgd"))
+    saved = instruments.save(_another(audit))
     yield "a load", lambda handle: instruments.load(handle, saved), audit.call
     yield "a call with other inputs", lambda handle: handle, audit.other(7)
     for axes in instruments.inputs.axes():
@@ -73,6 +75,20 @@ def _changes(audit: Audit) -> Iterator[tuple[str, Change, Call]]:
     for device in instruments.devices():
         yield f"a move to {device}", lambda handle, device=device: instruments.move(handle, device), audit.call  # type: ignore[misc]
     yield "a cast to float64", lambda handle: instruments.cast(handle, "float64"), audit.call
+
+
+def _another(audit: Audit) -> Handle:
+    """An instance that is trained, with every saved float somewhere else: also constants, since a checkpoint of another
+    configuration has other ones."""
+    instruments = audit.instruments
+    handle = instruments.train(audit.fresh(1), audit.others(2), "sgd")
+    rng = np.random.default_rng(11)
+    for path, held in instruments.entries(handle).items():
+        if held.persistent and is_float(held.dtype):
+            value = instruments.read(handle, path)
+            moved = value.astype(np.float64) * rng.uniform(1.05, 1.3, value.shape)
+            handle = instruments.write(handle, path, moved.astype(value.dtype))
+    return handle
 
 
 def _by_entries(audit: Audit, cold: Callable[[], Handle], warm: Callable[[], Handle], then: Call) -> bool:

@@ -52,8 +52,8 @@ def unlisted(audit: Audit) -> Iterator[Finding]:
     activation is a lambda or a local class and that is only ever saved through its state.""",
 )
 def copies_fail(audit: Audit) -> Iterator[Finding]:
-    """Copying after a pass in training mode fails, loses state, shares it, or answers otherwise: fail. Copying that
-    fails on a fresh instance already: warn.
+    """Copying after a pass in training mode fails, loses state, shares what training moves, or answers otherwise: fail.
+    Copying that fails on a fresh instance already: warn.
 
     Averaged models and target networks are deep copies, worker processes get pickles, and both are made of modules
     that have run.
@@ -102,7 +102,8 @@ def _copied(audit: Audit, handle: Handle, how: str) -> Iterator[Finding]:
             severity = Severity.FAIL if own[path].persistent else Severity.INFO
             yield audit.about("P07", severity, own[path], f"{lost} a copy made by {how} after a pass")
         elif value.size and own[path].identity in theirs:
-            yield audit.about("P07", Severity.FAIL, own[path], f"is shared with a copy made by {how}: a write to one "
+            severity = Severity.FAIL if own[path].trainable or path in audit.moving else Severity.INFO
+            yield audit.about("P07", severity, own[path], f"is shared with a copy made by {how}: a write to one "
                               "is seen in the other")  # fmt: skip
     if instruments.inputs is not None and not audit.noise:
         answer = audit.answer(instruments.copy(handle, how))
@@ -126,6 +127,11 @@ def _blamed(audit: Audit, handle: Handle, how: str) -> Holding | str:
             return False
         return True
 
+    for name in audit.instruments.graphs(handle):
+        return name
+    known = audit.instruments.hindrance(handle, how)
+    if known is not None:
+        return known
     loose = audit.arrays(handle)
     for holding in loose.values():
         if not copyable(holding.value):
@@ -143,16 +149,17 @@ DEPTH = 12
 
 
 def _inside(audit: Audit, item: Any) -> list[tuple[str, Any]]:
-    if (parts := audit.instruments.parts(item)) is not None:  # without what the framework keeps there
-        return [(part.suffix.removeprefix("."), part.value) for part in parts]
     if isinstance(item, dict):
         return [(str(key), value) for key, value in dict.items(item)]
     if isinstance(item, (list, tuple)):
         return [(str(index), value) for index, value in enumerate(item)]
+    # First what the author put there, then what the framework keeps, such as hooks.
+    parts = audit.instruments.parts(item) or ()
+    own = [(part.suffix.removeprefix("."), part.value) for part in parts]
     try:
-        return list(object.__getattribute__(item, "__dict__").items())
+        return own + list(object.__getattribute__(item, "__dict__").items())
     except Exception:  # an object without attributes of its own
-        return []
+        return own
 
 
 @hazard(
@@ -185,7 +192,7 @@ def not_resumed(audit: Audit) -> Iterator[Finding]:
             shown = what, measure
             break
         first, second = pair()
-    if shown is None:
+    if shown is None or _only_warm(audit, pair, shown[1]):
         yield from _unsaved_by_design(audit)
         return
     what, measure = shown
@@ -214,6 +221,18 @@ def not_resumed(audit: Audit) -> Iterator[Finding]:
         severity = Severity.FAIL if repeats else Severity.INFO
         hidden = "state that is neither listed nor found by walking through the module"
         yield audit.about("P09", severity, "", f"after a load into another instance {what} differ, from {hidden}")
+
+
+def _only_warm(audit: Audit, pair: Callable[[], tuple[Handle, Handle]], measure: Callable[[Handle], Any]) -> bool:
+    """Whether one pass in eval mode, on one of the calls of the training, makes the loaded instance answer as the other
+    does: then it is a cache of what was seen, which M05 judges."""
+    calls = audit.others(3)
+    for call in (calls[0], calls[-1]):
+        first, second = pair()
+        _, second = audit.instruments.run(second, call)
+        if not differ(measure(second), measure(first)):
+            return True
+    return False
 
 
 def _unsaved_by_design(audit: Audit) -> Iterator[Finding]:
@@ -339,8 +358,12 @@ def _matters(audit: Audit, path: str, value: Array) -> bool:
     """Whether wrong bits in an entry change the outputs; yes, where that cannot be tried."""
     if audit.instruments.inputs is None:
         return True
-    golden = audit.fresh(0)
-    expected = audit.answer(golden)
-    wrong = audit.instruments.write(audit.fresh(0), path, value)
-    found, error = attempt_answer(lambda: audit.answer(wrong))
-    return error is not None or found is None or differ(found, expected)
+    for training in (False, True):
+        expected, error = attempt_answer(lambda training=training: audit.answer(audit.fresh(0), training=training))  # type: ignore[misc]
+        if error is not None or expected is None:
+            continue
+        wrong = audit.instruments.write(audit.fresh(0), path, value)
+        found, error = attempt_answer(lambda wrong=wrong, training=training: audit.answer(wrong, training=training))  # type: ignore[misc]
+        if error is not None or found is None or differ(found, expected):
+            return True
+    return False

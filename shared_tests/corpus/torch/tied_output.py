@@ -1,5 +1,5 @@
-"""The output layer has the weight of the embedding: one parameter under two names, which moves, casts and loads
-keep one."""
+"""The output layer has the weight of the embedding: one parameter under two names, which moves, casts and loads keep
+one, and which ``reset_parameters`` ties again after ``to_empty``."""
 
 from torch import Tensor, nn
 
@@ -17,6 +17,9 @@ class LanguageModel(nn.Module):
         self.embedding = nn.Embedding(vocabulary, dim)
         self.recurrent = nn.GRU(dim, dim, batch_first=True)
         self.output = nn.Linear(dim, vocabulary, bias=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
         self.output.weight = self.embedding.weight
 
     def forward(self, tokens: Tensor) -> Tensor:
