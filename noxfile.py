@@ -15,13 +15,14 @@ import shutil
 import nox
 
 nox.needs_version = ">=2024.4.15"
-nox.options.sessions = ["lint", "core", "page", "torch", "flax", "tensorflow", "keras"]
+nox.options.sessions = ["lint", "core", "page", "torch", "jax", "flax", "tensorflow", "keras"]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 
 CORE = "packages/constate"
 PACKAGES = {
     "torch": "packages/constate-torch",
+    "jax": "packages/constate-jax",
     "flax": "packages/constate-flax",
     "tensorflow": "packages/constate-tensorflow",
     "keras": "packages/constate-keras",
@@ -34,18 +35,26 @@ BACKENDS = {
     "keras-tensorflow": "keras",
 }
 """The package that brings each backend."""
+BUILT_ON = {"flax": ["jax"]}
+"""The packages that another one needs."""
 FRAMEWORKS = {
     "torch": ["torch"],
+    "jax": ["jax", "optax"],
     "flax": ["flax", "jax", "optax", "orbax-checkpoint"],
     "tensorflow": ["tensorflow-cpu"],
     "keras": ["keras", "tensorflow-cpu"],
 }
+AUDITED = {"jax": ["jax"], "flax": ["linen", "nnx"]}
+"""The folders with tests of the instruments of each package, and of labelled modules."""
+LIBRARIES = {"jax": ["equinox"]}
+"""What labelled modules are written with, beside the framework."""
 TEST_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "mypy")
 
 
 def install(session: nox.Session, *names: str, tools: tuple[str, ...] = ()) -> None:
     """The core, some of the packages and tools, in the tested versions. The framework goes in by its own name first,
     so that the constraint and not a dependency chooses the build."""
+    names = tuple(dict.fromkeys(part for name in names for part in (*BUILT_ON.get(name, ()), name)))
     frameworks = list(dict.fromkeys(framework for name in names for framework in FRAMEWORKS[name]))
     pinned = ["-c", "constraints.txt"]
     if frameworks:
@@ -56,7 +65,8 @@ def install(session: nox.Session, *names: str, tools: tuple[str, ...] = ()) -> N
 
 def everything(session: nox.Session) -> None:
     """Every package and every tool in one environment; each framework still runs in a process of its own."""
-    install(session, *PACKAGES, tools=(*TEST_TOOLS, "ruff", "playwright", "nox", "pre-commit"))
+    libraries = [library for libraries in LIBRARIES.values() for library in libraries]
+    install(session, *PACKAGES, tools=(*TEST_TOOLS, *libraries, "ruff", "playwright", "nox", "pre-commit"))
 
 
 @nox.session
@@ -91,10 +101,14 @@ def page(session: nox.Session) -> None:
 
 def framework(session: nox.Session, name: str) -> None:
     """Types and the shared tests of one package, in an environment that has no other framework."""
-    install(session, name, tools=TEST_TOOLS)
+    install(session, name, tools=(*TEST_TOOLS, *LIBRARIES.get(name, ())))
     session.run("mypy", f"{PACKAGES[name]}/src")
+    for folder in AUDITED.get(name, ()):
+        session.run("pytest", f"shared_tests/auditing/{folder}", "-n", "2")
+        session.run("pytest", "shared_tests/auditing/test_corpus.py", "-n", "2", "--corpus", folder)
     backends = [part for backend, package in BACKENDS.items() if package == name for part in ("--backend", backend)]
-    session.run("pytest", "shared_tests/contract", "-n", "2", *backends, *session.posargs)
+    if backends:
+        session.run("pytest", "shared_tests/contract", "-n", "2", *backends, *session.posargs)
     for backend in backends[1::2]:
         session.run("pytest", f"shared_tests/foreign/{backend.replace('-', '_')}")
 
@@ -103,6 +117,12 @@ def framework(session: nox.Session, name: str) -> None:
 def torch(session: nox.Session) -> None:
     """constate-torch."""
     framework(session, "torch")
+
+
+@nox.session
+def jax(session: nox.Session) -> None:
+    """constate-jax."""
+    framework(session, "jax")
 
 
 @nox.session

@@ -30,21 +30,34 @@ MAY_KNOW = {
     "subject": {"backend", "catalog", "errors", "state"},
     "laws": {"subject", "backend", "catalog", "state", "errors"},
     "checking": {"laws", "subject", "backend", "catalog", "verdicts", "errors"},
-    "worker": {"backend", "catalog", "checking", "laws", "subject"},
-    "comparing": {"laws", "verdicts"},
-    "reporting": {"verdicts", "laws", "catalog"},
+    "memory": set(),
+    "workers": {"memory"},
+    "worker": {"backend", "catalog", "checking", "laws", "subject", "workers"},
+    "comparing": {"laws", "verdicts", "workers"},
+    "instruments": {"backend", "errors", "state"},
+    "auditing": {"errors", "instruments", "laws", "memory", "state", "verdicts", "workers"},
+    "parametrizing": {"auditing", "errors", "laws", "verdicts"},
+    "pytest_plugin": {"auditing", "errors", "instruments", "parametrizing"},
+    "reporting": {"verdicts", "laws", "catalog", "auditing"},
 }
 """What each part of the core may import from the core; ``cli`` may import everything."""
 
+REPORTED = {"Audited", "Stage", "Finding", "Severity", "Outcome", "Rule"}
+"""What reports know of an audit: what it found, and the words for it."""
+
 OWN = {
     "torch": {"torch"},
+    "jax": {"jax", "optax"},
     "flax": {"jax", "flax", "optax", "orbax"},
     "tensorflow": {"tensorflow", "keras"},
     "keras": {"keras", "tensorflow"},
 }
 """The frameworks that each backend package may import."""
 
-FROM_CORE = {"state", "backend", "checkpoint", "errors", "reach", "refusals"}
+BUILT_ON = {"flax": {"constate_jax"}}
+"""The backend packages that another one is built on, as its framework is on theirs."""
+
+FROM_CORE = {"state", "backend", "checkpoint", "errors", "instruments", "reach", "refusals"}
 """What a backend package may import from the core."""
 
 
@@ -75,6 +88,24 @@ def test_core_layers(path: Path) -> None:
             assert below[0] in MAY_KNOW[part] | {part}, f"{part} must not know {below[0]}"
 
 
+def test_every_part_of_the_core_has_its_place() -> None:
+    parts = {path.relative_to(CORE).parts[0].removesuffix(".py") for path in sources(CORE)}
+    assert parts == MAY_KNOW.keys() | {"cli", "__init__", "__main__"}
+
+
+@pytest.mark.parametrize("path", sources(CORE / "reporting"), ids=lambda path: path.stem)
+def test_reports_know_an_audit_as_data(path: Path) -> None:
+    for name in imports(path):
+        assert not name.startswith("constate.auditing.") or name.rpartition(".")[2] in REPORTED, name
+
+
+def test_importing_constate_is_quick() -> None:
+    """Nothing heavy: neither arrays nor what only reports need."""
+    program = "import sys; import constate; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"numpy", "rich", "typer", "jinja2", "safetensors", "pytest"} & set(loaded)
+
+
 def test_importing_the_core_imports_no_framework() -> None:
     modules = [
         ".".join(("constate", *path.relative_to(CORE).with_suffix("").parts)).removesuffix(".__init__")
@@ -91,7 +122,8 @@ def test_a_package_knows_its_own_framework_and_little_of_the_core(package: str) 
         for name in imports(path):
             top, *below = name.split(".")
             assert top not in FRAMEWORKS - OWN[package], f"{path}: {name}"
-            assert not top.startswith("constate_") or top == f"constate_{package}", f"{path}: {name}"
+            known = {f"constate_{package}"} | BUILT_ON.get(package, set())
+            assert not top.startswith("constate_") or top in known, f"{path}: {name}"
             assert top != "constate" or below[0] in FROM_CORE, f"{path}: {name}"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from constate.auditing.hazards import HAZARDS
 from constate.cli import main
 from constate.laws import LAWS
 
@@ -168,3 +169,27 @@ def test_explain_says_sentence_and_reason(capsys: pytest.CaptureFixture[str], mo
     assert code == 0
     assert "After a refused load every entry has the bits it had before." in out
     assert "Persistence, must" in out
+
+
+def test_laws_marks_what_check_tries(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = run(capsys, monkeypatch, "laws")[1].splitlines()
+    marked = {line.split()[0] for line in lines if line.split()[1:2] == ["check"]}
+    assert marked == set(HAZARDS)
+
+
+@pytest.mark.parametrize("code", ["P11", "s01"])
+def test_explain_says_what_check_looks_for_and_when_that_is_fine(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    status, out, _ = run(capsys, monkeypatch, "explain", code)
+    said, hazard = " ".join(out.split()), HAZARDS[code.upper()]
+    assert status == 0
+    assert " ".join(hazard.how.split()) in said
+    assert f"when it is fine {hazard.fine}" in said
+    assert ("--distributed" in said) is hazard.alone
+
+
+def test_explain_says_nothing_of_check_where_it_tries_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "check looks for" not in run(capsys, monkeypatch, "explain", "P05")[1]

@@ -11,8 +11,9 @@ import time
 
 import pytest
 
-from constate.comparing import Comparison, Worker, WorkerLost, compare
+from constate.comparing import Comparison, Worker, compare
 from constate.verdicts import Cell, Verdict
+from constate.workers import WorkerLost
 
 pytestmark = pytest.mark.usefixtures("fake_backend")
 

@@ -6,8 +6,10 @@ import pytest
 
 from constate.laws import CHAPTERS, LAWS, Law
 
-RANGES = {"P": [1, 2, 3, 4, 5, 6, 7, 9, 11, 12], "D": [1, 2, 3, 4, 7], "G": [1, 2, 3, 4, 5, 7], "C": [1, 2, 3, 6],
-          "N": [1, 2, 3, 4], "M": [1, 2, 3, 4, 5], "X": [1, 2]}  # fmt: skip
+RANGES = {
+    "P": [1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 13], "D": [1, 2, 3, 4, 6, 7], "G": [1, 2, 3, 4, 5, 6, 7], "C": [1, 2, 3, 6],
+    "N": [1, 2, 3, 4], "M": [1, 2, 3, 4, 5], "S": [1, 2], "X": [1, 2],
+}  # fmt: skip
 CODES = [f"{chapter}{number:02}" for chapter, numbers in RANGES.items() for number in numbers]
 
 

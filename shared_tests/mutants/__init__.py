@@ -11,7 +11,7 @@ from importlib import import_module
 from mutants.planting import MUTANTS, Mutant
 
 # Importing a chapter enters its mutants.
-for _chapter in ("persistence", "placement", "gradients", "compilation", "names", "modes", "interchange"):
+for _chapter in ("persistence", "placement", "gradients", "compilation", "names", "modes", "sharding", "interchange"):
     import_module(f"mutants.{_chapter}")
 
 __all__ = ["MUTANTS", "Mutant"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from constate.backend import Gradients, Handle, Trained
 from constate.state import Array
 from mutants.planting import Base, _with_module, mutant
@@ -54,3 +56,31 @@ def freezing_does_not_end(base: Base) -> Base:
 @mutant("G01", "G02", "G03", "G04", "G07", module="frozen_linear")
 def a_constant_is_a_parameter(base: Base) -> Base:
     return _with_module(base, "TrainedLinear")
+
+
+@mutant("G06", module="frozen_linear")
+def a_module_keeps_every_batch(base: Base) -> Base:
+    return _with_module(base, "HoardingLinear")
+
+
+@mutant("G06", module="frozen_linear")
+def a_module_keeps_every_graph(base: Base) -> Base:
+    return _with_module(base, "GraphLinear")
+
+
+@mutant("G06", module="frozen_linear")
+def training_keeps_a_state_now_and_then(base: Base) -> Base:
+    class Mutated(base):
+        def train(self, handle: Handle, batches: Any, optimizer: Any, scope: Any) -> Trained:
+            kept = []
+
+            def hoarded() -> Any:
+                for step, batch in enumerate(batches):
+                    if step % 10 == 0:
+                        small = {"in_features": 2, "out_features": 2}
+                        kept.append(self.build(self.spec("frozen_linear", small, (np.zeros((1, 2), np.float32),))))
+                    yield batch
+
+            return super().train(handle, hoarded(), optimizer, scope)
+
+    return Mutated

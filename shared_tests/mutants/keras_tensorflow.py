@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 TABLE = np.ones(512, np.float32)
@@ -53,3 +54,27 @@ class StrayLinear(_Layer):
     def __init__(self, in_features: int, out_features: int, **kwargs: Any) -> None:
         super().__init__(in_features, out_features, **kwargs)
         self.helper = HELPER
+
+
+BATCHES: list[Any] = []
+
+
+@keras.saving.register_keras_serializable(package="mutants")
+class HoardingLinear(_Layer):
+    """A list keeps every batch."""
+
+    def call(self, x: Any) -> Any:
+        BATCHES.append(x)
+        return super().call(x)
+
+
+@keras.saving.register_keras_serializable(package="mutants")
+class GraphLinear(_Layer):
+    """A Python number that changes makes a graph of its own for every step."""
+
+    steps = 0
+    program = staticmethod(tf.function(lambda x, step: x * (1.0 + 0.0 * step)))
+
+    def call(self, x: Any) -> Any:
+        type(self).steps += 1
+        return self.program(super().call(x), self.steps)

@@ -95,7 +95,7 @@ def a_derived_entry_is_in_the_file_in_another_form(base: Base) -> Base:
     return Mutated
 
 
-@mutant("P02", "P04", "P06", module="frozen_linear")
+@mutant("P02", "P04", "P06", "P13", module="frozen_linear")
 def load_refuses_everything(base: Base) -> Base:
     class Mutated(base):
         def load(self, handle: Handle, path: Path, format: str, spec: Spec | None = None) -> Handle:
@@ -104,7 +104,7 @@ def load_refuses_everything(base: Base) -> Base:
     return Mutated
 
 
-@mutant("P04", "P06", module="frozen_linear")
+@mutant("P04", "P06", "P13", module="frozen_linear")
 def load_takes_what_it_can(base: Base) -> Base:
     class Mutated(base):
         def load(self, handle: Handle, path: Path, format: str, spec: Spec | None = None) -> Handle:
@@ -118,7 +118,7 @@ def load_takes_what_it_can(base: Base) -> Base:
     return Mutated
 
 
-@mutant("P04", module="batch_norm")
+@mutant("P04", "P13", module="batch_norm")
 def errors_name_nothing(base: Base) -> Base:
     class Mutated(base):
         def load(self, handle: Handle, path: Path, format: str, spec: Spec | None = None) -> Handle:

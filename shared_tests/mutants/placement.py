@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from constate.backend import Handle, Spec
 from constate.state import dtype_named
@@ -58,6 +60,48 @@ def cast_casts_nothing(base: Base) -> Base:
     class Mutated(base):
         def cast(self, handle: Handle, dtype: str, spec: Spec, *, keep: Sequence[str] = ()) -> Handle:
             return handle
+
+    return Mutated
+
+
+class _Parting:
+    """Knows how to build a module in which nothing is shared, under the same names."""
+
+    def shared(self, spec: Spec, names: Mapping[str, str]) -> Spec:
+        self.whole, self.names = spec, names
+        return super().shared(spec, names)  # type: ignore[misc]
+
+    def parted(self, device: str | None = None) -> Handle:
+        handle = self.build(self.whole, device=device)  # type: ignore[attr-defined]
+        for path, name in self.names.items():
+            value = np.zeros(self.entries(handle)[path].shape, np.float32)  # type: ignore[attr-defined]
+            handle = self.register(handle, name, value)  # type: ignore[attr-defined]
+        return handle
+
+
+@mutant("D06", module="batch_norm")
+def a_move_parts_what_is_shared(base: Base) -> Base:
+    class Mutated(_Parting, base):
+        def move(self, handle: Handle, device: str, spec: Spec) -> Handle:
+            return self.parted(device)
+
+    return Mutated
+
+
+@mutant("D06", module="batch_norm")
+def a_cast_parts_what_is_shared(base: Base) -> Base:
+    class Mutated(_Parting, base):
+        def cast(self, handle: Handle, dtype: str, spec: Spec, *, keep: Sequence[str] = ()) -> Handle:
+            return self.parted()
+
+    return Mutated
+
+
+@mutant("D06", module="frozen_linear")
+def a_move_loses_the_second_place(base: Base) -> Base:
+    class Mutated(_Parting, base):
+        def move(self, handle: Handle, device: str, spec: Spec) -> Handle:
+            return self.build(self.whole, device=device)
 
     return Mutated
 

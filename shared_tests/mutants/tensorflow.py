@@ -53,3 +53,28 @@ class StrayLinear(_Linear):
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         return x @ self.kernel + self.bias
+
+
+class HoardingLinear(_Linear):
+    """A list keeps every batch."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.batches: list[tf.Tensor] = []
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        self.batches.append(x)
+        return x @ self.kernel + self.bias
+
+
+class GraphLinear(_Linear):
+    """A Python number that changes makes a graph of its own for every step."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.step = 0
+        self.program = tf.function(lambda x, step: x * (1.0 + 0.0 * step))
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        self.step += 1
+        return self.program(x @ self.kernel + self.bias, self.step)

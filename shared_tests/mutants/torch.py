@@ -47,3 +47,31 @@ class StrayLinear(_Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         return x @ self.kernel + self.bias + self.helper.table
+
+
+class HoardingLinear(_Linear):
+    """A list keeps every batch."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.batches: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.batches.append(x)
+        return x @ self.kernel + self.bias
+
+
+class GraphLinear(_Linear):
+    """A running total is not cut from the graph."""
+
+    total: Tensor
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.gain = nn.Parameter(torch.ones(()))
+        self.register_buffer("total", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs = (x @ self.kernel + self.bias) * self.gain
+        self.total = self.total + outputs.sum()
+        return outputs

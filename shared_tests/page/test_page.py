@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from constate.laws import LAWS
 from constate.reporting.page import render
 from constate.reporting.results import Results
 from constate.verdicts import Cell, Verdict
-
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+from page.browser import SIZES, opened
 
 
 def results() -> Results:
@@ -40,29 +34,13 @@ def results() -> Results:
     return Results({"torch": {"torch": "2.13.0"}}, machine, "2026-11-23T08:00:00+00:00", tuple(cells))
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=os.environ["CHROMIUM"], args=FLAGS)
-        yield found
-        found.close()
-
-
 @pytest.fixture(params=SIZES, ids=str)
 def page(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> Iterator[Page]:
-    """The report, in a window of a desktop and of a phone; anything on the console or the network fails the test."""
+    """The report, in a window of a desktop and of a phone."""
     file = tmp_path / "index.html"
     file.write_text(render(results()), encoding="utf-8")
-    width, height = SIZES[request.param]
-    opened = browser.new_page(viewport={"width": width, "height": height})
-    noise: list[str] = []
-    opened.on("console", lambda message: noise.append(message.text))
-    opened.on("pageerror", lambda error: noise.append(str(error)))
-    opened.on("request", lambda asked: asked.url.startswith(("file:", "data:")) or noise.append(asked.url))
-    opened.goto(file.as_uri())
-    yield opened
-    assert not noise
-    opened.close()
+    with opened(browser, file, request.param) as found:
+        yield found
 
 
 def count(page: Page) -> str:
@@ -159,18 +137,12 @@ NASTY = "<img src=x onerror=alert(1)></script><!--&amp;\u2028"
 def test_odd_results(browser: Browser, tmp_path: Path, cells: tuple[Cell, ...]) -> None:
     """Nothing, one backend in one flavour, markup and very long evidence: no error, and no wider than a phone."""
     (tmp_path / "index.html").write_text(render(Results({}, {}, "2026-01-01T00:00:00+00:00", cells)), encoding="utf-8")
-    opened = browser.new_page(viewport={"width": 390, "height": 844})
-    noise: list[str] = []
-    opened.on("console", lambda message: noise.append(message.text))
-    opened.on("pageerror", lambda error: noise.append(str(error)))
-    opened.goto((tmp_path / "index.html").as_uri())
-    assert count(opened).startswith(f"{len(cells)} of {len(cells)} cells")
-    if cells:
-        opened.locator("td button").click()
-        assert opened.locator("#panel").evaluate("panel => panel.scrollWidth <= panel.clientWidth")
-        expect(opened.locator("#panel a")).to_have_count(len(LAWS[cells[0].law].reports))
-    assert not noise
-    opened.close()
+    with opened(browser, tmp_path / "index.html", "phone") as page:
+        assert count(page).startswith(f"{len(cells)} of {len(cells)} cells")
+        if cells:
+            page.locator("td button").click()
+            assert page.locator("#panel").evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+            expect(page.locator("#panel a")).to_have_count(len(LAWS[cells[0].law].reports))
 
 
 def test_a_law_opens_by_keyboard(page: Page) -> None:

@@ -3,7 +3,8 @@
     python agreement.py [--backend torch] [NAME ...]     run, write found.json
     python agreement.py --page                           write docs/real-modules.md from found.json
 
-In an environment with requirements.txt and the packages of this project. Every module is checked in a process of its own.
+In an environment with requirements.txt and the packages of this project. Every module is checked in a process of its
+own.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def run(folder: Path, *arguments: str, test: str | None = None) -> subprocess.Co
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
 
 
-SUITE = '''
+SUITE = """
 from functools import partial
 import constate
 from modules import Clean, Forgetful, Ticking
@@ -61,7 +61,7 @@ from modules import Clean, Forgetful, Ticking
 @constate.parametrize_with_laws({factories}, inputs=["f32[2,4]"], laws={laws}, expected={expected})
 def test_state(check):
     check()
-'''
+"""
 
 
 def suite(factories: str, laws: str, expected: str = "{}") -> str:

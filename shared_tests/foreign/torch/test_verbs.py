@@ -123,6 +123,40 @@ def test_cast_keeps_sharing_gradients_and_leaves(build: Callable[[], Any]) -> No
     assert not any(tensor.dtype in (torch.float32, torch.float64) for tensor in entries(module).values())
 
 
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_move_keeps_sharing_gradients_and_leaves(build: Callable[[], Any], device: str) -> None:
+    module = seeded(build, 0)
+    values, before = bits(module), overlapping(entries(module))
+    needed = {path: tensor.requires_grad for path, tensor in entries(module).items()}
+    kinds = {path: type(tensor) for path, tensor in entries(module).items()}
+    assert constate_torch.move(module, device) is module
+    assert overlapping(entries(module)) == before
+    assert {path: tensor.requires_grad for path, tensor in entries(module).items()} == needed
+    assert {path: type(tensor) for path, tensor in entries(module).items()} == kinds
+    assert {tensor.device.type for tensor in entries(module).values()} <= {device}
+    if device == "cpu":
+        assert bits(module) == values
+
+
+def test_move_leaves_one_object_where_there_was_one() -> None:
+    module = constate_torch.move(Tied(), "meta")
+    assert isinstance(module, Tied)
+    assert module.head.weight is module.embedding.weight
+    assert module.head.table is module.table
+
+
+def test_views_of_one_memory_stay_so_after_a_move() -> None:
+    module = nn.Module()
+    whole = torch.arange(12, dtype=torch.float32)
+    module.register_buffer("middle", whole[3:9])
+    module.register_buffer("end", whole[7:].view(torch.int32))
+    expected = bits(module)
+    constate_torch.move(module, "cpu")
+    assert bits(module) == expected
+    module.get_buffer("end")[0] = 0
+    assert module.get_buffer("middle")[4] == 0
+
+
 @pytest.mark.parametrize("keep", ["head/weight", "embedding/*"])
 def test_a_pinned_entry_is_pinned_under_its_other_names(keep: str) -> None:
     module = Tied()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import io
 import pickle
 import warnings
@@ -22,7 +23,7 @@ from constate.backend import Backend, Optimizer, Scope, Spec, Trained
 from constate.errors import Unsupported
 from constate.reach import arrays_within
 from constate.state import Array, Kind, Seen
-from constate_keras.rebuilding import again, extended, rebuilt
+from constate_keras.rebuilding import again, extended, rebuilt, sharing
 from constate_keras.walk import root, saved, variables
 
 OPTIMIZERS: dict[Optimizer, Callable[[], keras.Optimizer]] = {
@@ -63,6 +64,10 @@ class Native(Backend):
         """The device of a variable or a tensor of the Keras backend, as Keras spells it."""
 
     @abstractmethod
+    def engine_alive(self) -> dict[str, int]:
+        """The arrays of the Keras backend in this process, their bytes, and the nodes of its graphs if it has any."""
+
+    @abstractmethod
     def step(self, handle: keras.Model, batch: tuple[Array, ...], listing: list[keras.Variable]) -> list[Any]:
         """The gradients of the training loss with respect to the variables of ``listing``, in training mode."""
 
@@ -84,6 +89,13 @@ class Native(Backend):
 
     def materialise(self, handle: keras.Model, spec: Spec) -> keras.Model:
         return self.abstract(spec)
+
+    def shared(self, spec: Spec, names: Mapping[str, str]) -> Spec:
+        return dataclasses.replace(spec, factory=lambda: sharing(spec.factory(), names))
+
+    def is_shared(self, handle: keras.Model, path: str, name: str) -> bool:
+        found = variables(handle).get(path)  # a layer lists a variable once, whatever the attributes that it has
+        return found is not None and found is getattr(root(handle), name, None)
 
     def entries(self, handle: keras.Model) -> dict[str, Seen]:
         trainable = {id(variable) for variable in handle.trainable_variables}
@@ -151,6 +163,10 @@ class Native(Backend):
         names = {path: variable.path.replace("/", "_") for path, variable in variables(handle).items()}
         return Trained(handle, frozenset(path for path, name in names.items() if f"{name}_momentum" in slots))
 
+    def alive(self, handle: keras.Model) -> dict[str, int]:
+        numbers = sum(1 for _ in arrays_within(handle, lambda item: isinstance(item, float | np.generic | np.ndarray)))
+        return {**self.engine_alive(), "numbers": numbers}
+
     def formats(self) -> dict[str, str]:
         return {"weights.h5": ".weights.h5", "keras": ".keras"}
 
@@ -214,6 +230,10 @@ class Native(Backend):
         self, handle: keras.Model, name: Any, value: Array, *, kind: Kind = Kind.CONSTANT, replace: bool = False
     ) -> keras.Model:
         return extended(handle, name, value, kind, replace)
+
+    def register_none(self, handle: keras.Model, name: str) -> keras.Model:
+        setattr(root(handle), name, None)
+        return handle
 
     def taken(self, handle: keras.Model) -> dict[str, str]:
         base = root(handle)

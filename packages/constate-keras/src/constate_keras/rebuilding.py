@@ -7,7 +7,7 @@ casting and adding all go this way.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
@@ -68,6 +68,18 @@ def extended(model: keras.Model, name: Any, value: Array, kind: Kind, replace: b
         lambda layer: larger.from_config(layer.get_config()) if layer is base else again(layer),
         new=name if replace else None,
     )
+
+
+def sharing(layer: keras.Layer, names: Mapping[str, str]) -> keras.Layer:
+    """The layer made again of a subclass whose ``build`` ends with letting weights, by path, stand under further names
+    as well."""
+
+    def share(made: keras.Layer) -> None:
+        found = variables(made)
+        for path, name in names.items():
+            setattr(made, name, found[path])
+
+    return _subclass(type(layer), share, Kind.CONSTANT).from_config(layer.get_config())
 
 
 def _add(name: Any, value: Array, kind: Kind, replace: bool, layer: keras.Layer) -> None:

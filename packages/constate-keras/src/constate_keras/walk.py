@@ -78,29 +78,31 @@ def _visit(
     if id(layer) in outside:  # a layer that has its own parent as an attribute
         return
     own, inner = own_variables(layer), children(layer)
-    names = _names([*own, *inner])
-    for variable, name in zip(own, names[: len(own)], strict=True):
+    labels = names([*own, *inner])
+    for variable, name in zip(own, labels[: len(own)], strict=True):
         yield (*above, name), variable
-    for child, name in zip(inner, names[len(own) :], strict=True):
+    for child, name in zip(inner, labels[len(own) :], strict=True):
         yield from _visit(child, (*above, name), (*outside, id(layer)))
 
 
-def _names(items: Sequence[Any]) -> list[str]:
+def names(items: Sequence[Any]) -> list[str]:
     """A name for each: the one that it was given; or where Keras made one up of the class and a counter of the
     process, one of the class and a counter that begins here."""
-    names: list[str] = []
+    taken: dict[str, None] = {}
+    counts: dict[str, int] = {}
     for item in items:
         made_up = _snake_case(type(item).__name__)
         name = item.name
         if counted := re.fullmatch(rf"(forward_|backward_)?{made_up}(_\d+)?", name):
             # A variable's class has another name on every Keras backend. Bidirectional prefixes the name of its layer.
             name = "variable" if isinstance(item, keras.Variable) else f"{counted[1] or ''}{made_up}"
-        first, count = name, 0
-        while name in names:
+        first, count = name, counts.get(name, 0)
+        while name in taken:
             count += 1
             name = f"{first}_{count}"
-        names.append(name)
-    return names
+        counts[first] = count
+        taken[name] = None
+    return list(taken)
 
 
 def _snake_case(name: str) -> str:

@@ -8,6 +8,7 @@ import inspect
 import pickle
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ import numpy as np
 import safetensors.tensorflow
 import tensorflow as tf
 
-from constate.backend import Backend, Compiled, Gradients, Optimizer, Scope, Spec, Trained
+from constate.backend import REPLICAS, Backend, Compiled, Gradients, Optimizer, Scope, Spec, Spread, Trained
 from constate.errors import Unsupported
+from constate.reach import arrays_within
 from constate.state import Array, Kind, Seen
+from constate_tensorflow import spreading
 from constate_tensorflow.state import derived
-from constate_tensorflow.tree import device_of, held, is_array, persistent, places
+from constate_tensorflow.tree import alive, device_of, held, is_array, persistent, places, replicas
 
 OPTIMIZERS: dict[Optimizer, Callable[[], Any]] = {
     "sgd": lambda: tf.keras.optimizers.SGD(0.01, momentum=0.9),
@@ -93,6 +96,16 @@ class Native(Backend):
     def materialise(self, handle: Any, spec: Spec) -> Any:
         return self.abstract(spec)
 
+    def shared(self, spec: Spec, names: Mapping[str, str]) -> Spec:
+        def make() -> Any:
+            module = spec.factory()
+            for path, name in names.items():
+                place = places(module)[path]
+                setattr(module, name, place.array if place.tracked else module._no_dependency(place.array))
+            return module
+
+        return replace(spec, factory=make)
+
     def entries(self, handle: Any) -> dict[str, Seen]:
         trained = {id(variable) for variable in handle.trainable_variables}
         return {
@@ -104,9 +117,10 @@ class Native(Backend):
                 trainable=id(place.array) in trained,
                 persistent=place.tracked,
                 # Two variables share memory if they have one handle. A tensor never changes: the object is the memory.
-                identity=id(place.array.handle if isinstance(place.array, tf.Variable) else place.array),
+                identity=id(array.handle if isinstance(array, tf.Variable) else array),
             )
             for path, place in places(handle).items()
+            for array in replicas(place.array)[:1]
         }
 
     def listing(self, handle: Any) -> list[str]:
@@ -172,6 +186,31 @@ class Native(Backend):
                 self.apply(stepper, zip(tape.gradient(loss, variables), variables, strict=True))
         slots = {id(variable) for variable in stepper._trainable_variables}
         return Trained(handle, frozenset(path for path, place in places(handle).items() if id(place.array) in slots))
+
+    def spread(
+        self, spec: Spec, state: Mapping[str, Array], batches: Sequence[tuple[Array, ...]], optimizer: Optimizer
+    ) -> Spread:
+        engine = spreading.strategy()
+        with engine.scope():
+            handle = self.begun(spec, state)
+            trained = handle.trainable_variables
+            stepper = OPTIMIZERS[optimizer]()
+            stepper.build(trained)
+        born = spreading.on_each(handle)
+
+        def step(*inputs: Any) -> None:
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(tf.square(call(handle, True, *inputs)))
+                loss += tf.add_n([tf.reduce_mean(tf.square(parameter)) for parameter in trained])
+                loss /= REPLICAS  # the gradients of the replicas are added up
+            self.apply(stepper, zip(tape.gradient(loss, trained), trained, strict=True))
+
+        spreading.run(engine, step, batches)
+        return Spread(born, spreading.on_each(handle))
+
+    def alive(self, handle: Any) -> dict[str, int]:
+        numbers = sum(1 for _ in arrays_within(handle, lambda item: isinstance(item, float | np.generic | np.ndarray)))
+        return {**alive(), "numbers": numbers}
 
     def compile(self, handle: Any) -> Compiled:
         return CompiledModule(self.forward)
@@ -248,6 +287,10 @@ class Native(Backend):
         if kind is Kind.DERIVED:
             return derived(value)
         return tf.Variable(value, trainable=kind is Kind.PARAMETER, name=name)
+
+    def register_none(self, handle: Any, name: str) -> Any:
+        setattr(handle, name, None)
+        return handle
 
     def taken(self, handle: Any) -> dict[str, str]:
         public = {name: value for name, value in vars(handle).items() if not name.startswith("_")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import re
 import sys
 from collections import deque
@@ -82,8 +83,14 @@ def _public(path: str) -> str:
     return re.sub(r"_self_unconditional_dependency_names\['(.*?)'\]", r"\1", path)
 
 
+def replicas(array: TensorOrVariable) -> tuple[TensorOrVariable, ...]:
+    """The variables of all replicas for one that was made in the scope of a ``tf.distribute`` strategy; else itself."""
+    return tuple(array.values) if isinstance(array, tf.distribute.DistributedValues) else (array,)
+
+
 def device_of(array: TensorOrVariable) -> str:
     """``CPU:1``; ``graph`` for an array in a graph, which has no memory."""
+    array = replicas(array)[0]
     if not tf.is_symbolic_tensor(array.handle if isinstance(array, tf.Variable) else array):
         spec = tf.DeviceSpec.from_string(array.device)
         return f"{spec.device_type}:{spec.device_index}"
@@ -141,3 +148,18 @@ def rebuilt(module: Any, make: Callable[[TensorOrVariable], TensorOrVariable]) -
         first = min(lost)
         raise Refused(f"{first}: is not copied by what holds it, as by a Keras optimizer; keep that elsewhere")
     return made
+
+
+def alive() -> dict[str, int]:
+    """The tensors and variables that Python holds, their bytes, and the nodes of all graphs that it holds: every trace
+    of a ``tf.function`` is one."""
+    gc.collect()
+    arrays, nodes = [], 0
+    for item in gc.get_objects():
+        if issubclass(type(item), tf.Graph):
+            nodes += len(item.get_operations())
+        elif issubclass(type(item), (tf.Tensor, tf.Variable)) and not tf.is_symbolic_tensor(item):
+            arrays.append(item)
+    sized = [array for array in arrays if is_array(array) and array.shape.is_fully_defined()]
+    total = sum(array.shape.num_elements() * array.dtype.size for array in sized)
+    return {"arrays": len(arrays), "bytes": total, "nodes": nodes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,13 @@ class Right(Native):
 
     def stored(self, path: Path, format: str) -> list[Array]:
         return super().stored(path, "safetensors")
+
+    @property
+    def engine(self) -> Callable[[nn.Module], nn.Module]:
+        return verbs.spread
+
+    def move(self, handle: nn.Module, device: str, spec: Spec) -> nn.Module:
+        return verbs.move(handle, device)
 
     def cast(self, handle: nn.Module, dtype: str, spec: Spec, *, keep: Sequence[str] = ()) -> nn.Module:
         return verbs.cast(handle, BY_NAME[dtype], keep=keep)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import copy
+import functools
 import io
 import pickle
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace as with_fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounterWithBackend
+from torch.nn.parallel import DistributedDataParallel
 
-from constate.backend import Backend, Compiled, Gradients, Optimizer, Scope, Spec, Trained
+from constate.backend import Backend, Compiled, Gradients, Optimizer, Scope, Spec, Spread, Trained, shares
 from constate.reach import arrays_within
 from constate.state import Array, Kind, Seen
 from constate_torch.arrays import BY_NAME, NAMES, from_numpy, to_numpy
-from constate_torch.state import entries, owner
+from constate_torch.spreading import local, on_each
+from constate_torch.state import alive, entries, owner
 
 OPTIMIZERS: dict[Optimizer, Callable[[Any], torch.optim.Optimizer]] = {
     "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.01, momentum=0.9),
@@ -64,8 +69,8 @@ class Native(Backend):
         return {**super().versions(), "torch.compile": compiler()}
 
     def factory(self, module: str, config: Mapping[str, Any], seed: int) -> Callable[[], nn.Module]:
-        cls = self.module_class(module)
-        return lambda: cls(**config)
+        cls: Callable[..., nn.Module] = self.module_class(module)
+        return functools.partial(cls, **config)
 
     def build(self, spec: Spec, *, device: str | None = None) -> nn.Module:
         torch.manual_seed(spec.seed)
@@ -78,6 +83,20 @@ class Native(Backend):
 
     def materialise(self, handle: nn.Module, spec: Spec) -> nn.Module:
         return handle.to_empty(device="cpu")
+
+    def shared(self, spec: Spec, names: Mapping[str, str]) -> Spec:
+        def make() -> nn.Module:
+            module: nn.Module = spec.factory()
+            for path, name in names.items():
+                holder, own = owner(module, path)
+                if own in holder._parameters:
+                    setattr(module, name, holder._parameters[own])
+                else:
+                    saved = own not in holder._non_persistent_buffers_set
+                    module.register_buffer(name, holder._buffers[own], persistent=saved)
+            return module
+
+        return with_fields(spec, factory=make)
 
     def entries(self, handle: nn.Module) -> dict[str, Seen]:
         saved = {name.replace(".", "/") for name in handle.state_dict()}
@@ -165,6 +184,22 @@ class Native(Backend):
         slots = {id(tensor) for tensor in stepper.state}
         return Trained(handle, frozenset(path for path, tensor in entries(handle).items() if id(tensor) in slots))
 
+    @property
+    def engine(self) -> Callable[[nn.Module], nn.Module]:
+        """Makes of a module the replica of this process; it can be pickled."""
+        return DistributedDataParallel
+
+    def spread(
+        self, spec: Spec, state: Mapping[str, Array], batches: Sequence[tuple[Array, ...]], optimizer: Optimizer
+    ) -> Spread:
+        work = functools.partial(_replica, self.engine, spec, dict(state), list(batches), optimizer)
+        born, trained = zip(*on_each(work), strict=True)
+        return Spread(born, trained)
+
+    def alive(self, handle: nn.Module) -> dict[str, int]:
+        numbers = sum(1 for _ in arrays_within(handle, lambda item: isinstance(item, float | np.generic | np.ndarray)))
+        return {**alive(), "numbers": numbers}
+
     def compile(self, handle: nn.Module) -> Compiled:
         return CompiledModule(handle, self.forward)
 
@@ -233,6 +268,10 @@ class Native(Backend):
             handle.register_buffer(name, from_numpy(value), persistent=kind is not Kind.DERIVED)
         return handle
 
+    def register_none(self, handle: nn.Module, name: str) -> nn.Module:
+        handle.register_buffer(name, None)
+        return handle
+
     def taken(self, handle: nn.Module) -> dict[str, str]:
         names = {
             "attribute": [n for n in vars(handle) if not n.startswith("_") and n != "training"],
@@ -249,3 +288,24 @@ class Native(Backend):
 
     def freeze(self, handle: nn.Module, frozen: bool) -> nn.Module:
         return handle.requires_grad_(not frozen)
+
+
+def _replica(
+    engine: Callable[[nn.Module], nn.Module],
+    spec: Spec,
+    state: Mapping[str, Array],
+    batches: Sequence[tuple[Array, ...]],
+    optimizer: Optimizer,
+    rank: int,
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The state of one replica before and after the steps."""
+    native = Native()
+    module = native.begun(with_fields(spec, seed=spec.seed + rank), state)
+    replica = engine(module)
+
+    def found() -> dict[str, Array]:
+        return {path: to_numpy(local(tensor)) for path, tensor in entries(module).items()}
+
+    born = found()
+    native.train(replica, [shares(batch)[rank] for batch in batches], optimizer, "trainable")
+    return born, found()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -99,3 +101,20 @@ def span(tensor: Tensor) -> tuple[int, int]:
 def owner(module: nn.Module, path: str) -> tuple[nn.Module, str]:
     """The submodule that holds an entry, and the entry's name in it."""
     return places(module)[path]
+
+
+def alive() -> dict[str, int]:
+    """The tensors that Python holds, the bytes of their storages, and the autograd nodes that they hold: of a chain of
+    sums only the last is a tensor, and all are nodes."""
+    gc.collect()
+    tensors = [item for item in gc.get_objects() if issubclass(type(item), Tensor)]
+    plain = [t for t in tensors if t.layout is torch.strided and not nn.parameter.is_lazy(t)]
+    storages = {storage._cdata: storage.nbytes() for storage in (tensor.untyped_storage() for tensor in plain)}
+    nodes: set[Any] = set()
+    waiting: list[Any] = [tensor.grad_fn for tensor in tensors]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in nodes:
+            nodes.add(node)
+            waiting.extend(other for other, _ in node.next_functions)
+    return {"arrays": len(tensors), "bytes": sum(storages.values()), "nodes": len(nodes)}

@@ -1,17 +1,21 @@
 """What PyTorch gets wrong, put right: functions for any ``torch.nn.Module``.
 
-Each names the laws that it serves. What PyTorch does right (moving, copying, training, compiling, freezing, listing)
-is not here.
+Each names the laws that it serves. What PyTorch does right (copying, training, compiling, freezing, listing) is not
+here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_module
 
 from constate import checkpoint
 from constate.errors import Refused, first_line
@@ -20,6 +24,9 @@ from constate.refusals import matching, require_array, require_entry, require_fo
 from constate.state import same_bits
 from constate_torch.arrays import NAMES, from_numpy, to_numpy
 from constate_torch.state import entries, overlapping, persistent, places, require_plain, span
+
+WIDEST = 16
+"""The bytes of the widest dtype: what is cut out of a memory begins at a multiple of it."""
 
 
 def save(module: nn.Module, path: str | Path) -> None:
@@ -106,6 +113,48 @@ def materialise(build: Callable[[], nn.Module], path: str | Path, *, device: str
     return module
 
 
+def move(module: nn.Module, device: str | torch.device) -> nn.Module:
+    """``Module.to(device)``, in place, after which what shared memory still does.
+
+    Serves D06: ``Module.to`` replaces buffers place by place, so that one that is registered twice becomes two, as does
+    a parameter on its way to or from the device ``meta``.
+
+    Args:
+        module: any module.
+        device: where its parameters and buffers shall be.
+
+    Raises:
+        NotImplementedError: as ``Module.to`` does for a module without memory; nothing was moved.
+    """
+    objects = {path: id(tensor) for path, tensor in entries(module).items()}
+    before = {path: tensor.detach() for path, tensor in entries(module).items() if not nn.parameter.is_lazy(tensor)}
+    module.to(device)
+    found, after = places(module), entries(module)
+    for group in overlapping(before):
+        made = {objects[path]: after[path] for path in reversed(group)}
+        if len(made) > 1:  # views of one memory
+            memory, first = _moved([before[path] for path in group], device)
+            with torch.inference_mode(False), torch.no_grad():
+                for old, tensor in {objects[path]: (before[path], made[objects[path]]) for path in group}.values():
+                    new = torch.empty(0, dtype=old.dtype, device=device)
+                    new.set_(memory, old.storage_offset() - first // old.itemsize, old.shape, old.stride())
+                    tensor.data = new
+        for path in group:
+            holder, name = found[path]
+            setattr(holder, name, made[objects[path]])
+    return module
+
+
+def _moved(tensors: Sequence[Tensor], device: str | torch.device) -> tuple[torch.UntypedStorage, int]:
+    """The part of one memory that these tensors use, on a device, and at which byte of the old one it begins."""
+    spans = [(begin * tensor.itemsize, end * tensor.itemsize) for tensor in tensors for begin, end in [span(tensor)]]
+    first = min(spans)[0] // WIDEST * WIDEST
+    count = max(end for _, end in spans) - first
+    memory = tensors[0].untyped_storage()
+    raw = torch.empty(0, dtype=torch.uint8, device=tensors[0].device).set_(memory, first, (count,), (1,))
+    return raw.to(device, copy=True).untyped_storage(), first
+
+
 def cast(module: nn.Module, dtype: torch.dtype, *, keep: Sequence[str] = ()) -> nn.Module:
     """Cast the float entries to another float type, in place, except those that are to keep their precision.
 
@@ -148,6 +197,49 @@ def cast(module: nn.Module, dtype: torch.dtype, *, keep: Sequence[str] = ()) -> 
             tensor.data = new[id(tensor)]
             if tensor.is_leaf and tensor.grad is not None:
                 tensor.grad = tensor.grad.to(dtype)
+    return module
+
+
+def spread(module: nn.Module, mesh: DeviceMesh | None = None, *, batched: Collection[int] = (0,)) -> nn.Module:
+    """Let every process train on its part of a batch as one process would on all of it, in place.
+
+    Serves S02: under ``DistributedDataParallel`` the statistics of a replica are those of its own part, and before
+    every pass the buffers of the first replica take the places of the others'. Here the module computes with
+    distributed tensors: its entries are replicas of those that the first process has (S01), the inputs and the outputs
+    are parts of a batch, and a mean over the batch, a statistic or a loss, is one over all of it.
+
+    Args:
+        module: any module whose operators PyTorch can distribute; the same in all processes but for its values.
+        mesh: the processes, in one dimension; all of them on CPUs by default.
+        batched: which of the positional inputs are parts of the batch, along their first dimension and of one length
+            in all processes; the others are the same in all of them.
+
+    Returns:
+        The module. Give its parameters, which are distributed tensors now, to the optimizer.
+
+    Raises:
+        RuntimeError: ``torch.distributed`` is not initialised.
+    """
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),)) if mesh is None else mesh
+
+    def joined(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(
+            DTensor.from_local(value, mesh, [Shard(0) if number in batched else Replicate()])
+            if isinstance(value, Tensor) and not isinstance(value, DTensor)
+            else value
+            for number, value in enumerate(inputs)
+        )
+
+    def settled() -> None:
+        """A buffer that the pass replaced by a sum may be one of which every process has its own part."""
+        for holder, name in places(module).values():
+            buffer = holder._buffers.get(name)
+            if isinstance(buffer, DTensor) and not all(placement.is_replicate() for placement in buffer.placements):
+                holder._buffers[name] = buffer.redistribute(mesh, [Replicate()])
+
+    distribute_module(module, mesh)
+    module.register_forward_pre_hook(lambda _, inputs: joined(inputs))
+    module.register_forward_hook(lambda *_: settled())
     return module
 
 
@@ -233,4 +325,4 @@ def _share(module: nn.Module, shapes: Mapping[str, Tensor], device: str | torch.
             setattr(holder, name, made.setdefault(id(old), new))
 
 
-__all__ = ["assign", "cast", "load", "materialise", "register", "save"]
+__all__ = ["assign", "cast", "load", "materialise", "move", "register", "save", "spread"]

@@ -20,6 +20,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
+import numpy as np
+
 from constate.errors import UsageError, nearest
 from constate.state import Array, Kind, Seen
 
@@ -72,6 +74,26 @@ class Trained:
     """Paths of the entries for which the optimizer keeps state (momentum and the like)."""
 
 
+REPLICAS = 2
+"""How many replicas ``spread`` trains."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What training on several replicas leaves: the entries of each replica by path."""
+
+    born: tuple[Mapping[str, Array], ...]
+    """Before the first step, when the engine has taken the replicas over."""
+    trained: tuple[Mapping[str, Array], ...]
+    """After the last step."""
+
+
+def shares(batch: tuple[Array, ...]) -> list[tuple[Array, ...]]:
+    """What each replica gets of a batch: its part of the first input, and the other inputs as they are."""
+    first, *others = batch
+    return [(part, *others) for part in np.split(first, REPLICAS)]
+
+
 class Backend(ABC):
     """One way to write modules, with the verbs of its framework. Raise ``Unsupported`` where there is no such verb."""
 
@@ -116,6 +138,11 @@ class Backend(ABC):
     def materialise(self, handle: Handle, spec: Spec) -> Handle:
         """Give an abstract instance memory, with whatever bytes."""
 
+    @abstractmethod
+    def shared(self, spec: Spec, names: Mapping[str, str]) -> Spec:
+        """A spec of the same module whose author let entries stand in two places: those at the paths ``names``, and
+        under the given name at the root, as the framework's users do it."""
+
     # -- instruments -------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -133,6 +160,11 @@ class Backend(ABC):
     @abstractmethod
     def write(self, handle: Handle, path: str, value: Array) -> Handle:
         """Put bits of the same shape and dtype into an entry, in place where the framework works in place."""
+
+    def is_shared(self, handle: Handle, path: str, name: str) -> bool:
+        """Whether the entry of a path and the one under a name at the root are one."""
+        seen = self.entries(handle)
+        return path in seen and name in seen and seen[path].identity == seen[name].identity
 
     @abstractmethod
     def strays(self, handle: Handle) -> dict[str, str]:
@@ -160,6 +192,35 @@ class Backend(ABC):
         with learning rate 0.01; ``sgd`` has momentum 0.9, ``adamw`` weight decay 0.1. With scope ``trainable`` the
         optimizer gets the framework's trainable listing; with ``careless``, the listing that a user in a hurry hands
         it."""
+
+    def begun(self, spec: Spec, state: Mapping[str, Array]) -> Handle:
+        """A new instance to be trained on: with these bits in its entries, and for every name that is none of them a
+        parameter at its root."""
+        handle = self.build(spec)
+        present = self.entries(handle)
+        for path, value in state.items():
+            if path in present:
+                handle = self.write(handle, path, value)
+            else:
+                handle = self.register(handle, path, value, kind=Kind.PARAMETER)
+        return handle
+
+    @abstractmethod
+    def spread(
+        self, spec: Spec, state: Mapping[str, Array], batches: Sequence[tuple[Array, ...]], optimizer: Optimizer
+    ) -> Spread:
+        """Train ``REPLICAS`` replicas in the framework's own data-parallel engine: the steps and the loss of ``train``,
+        the optimizer on the trainable listing, each replica on its part of every batch (``shares``).
+
+        A replica begins as ``begun`` makes it. Where each is made in a process of its own, each has a seed of its own:
+        that of the spec plus its number. Raises ``UsageError`` where there is no room for two.
+        """
+
+    @abstractmethod
+    def alive(self, handle: Handle) -> dict[str, int]:
+        """How much there is at this moment, garbage left out: in the whole process ``arrays`` of the framework, their
+        ``bytes``, and the nodes of graphs where the framework keeps any; and ``numbers`` held by this module (Python
+        floats, NumPy arrays)."""
 
     @abstractmethod
     def compile(self, handle: Handle) -> Compiled:
@@ -222,6 +283,10 @@ class Backend(ABC):
         self, handle: Handle, name: Any, value: Array, *, kind: Kind = Kind.CONSTANT, replace: bool = False
     ) -> Handle:
         """Add an entry to a built module, under the module's root, as the framework's users would."""
+
+    @abstractmethod
+    def register_none(self, handle: Handle, name: str) -> Handle:
+        """Add an optional entry that is not there to a built module, under its root: the name with ``None``."""
 
     @abstractmethod
     def taken(self, handle: Handle) -> dict[str, str]:

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import selectors
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -16,118 +11,38 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from constate import workers
 from constate.laws import get_law
 from constate.verdicts import Cell, Verdict
-
-START_LIMIT = 180.0
-"""Seconds that a worker may take to import its framework."""
+from constate.workers import WorkerLost
 
 
-class WorkerLost(Exception):
-    """A worker died or had to be killed."""
-
-
-class Worker:
-    """The parent's end of a worker process. Started on first use, and again after it was lost."""
+class Worker(workers.Worker):
+    """A worker for one backend in one flavour."""
 
     def __init__(self, backend: str, flavour: str) -> None:
+        # Several workers run at a time, each with small arrays: more threads would only wait for one another.
+        super().__init__("constate.worker", backend, flavour, environment={"OMP_NUM_THREADS": "1"})
         self.backend, self.flavour = backend, flavour
-        self.versions: dict[str, str] = {}
-        self.formats: list[str] = []
-        self.devices: list[str] = []
-        self._process: subprocess.Popen[bytes] | None = None
-        self._failed_starts = 0
-        self._refusal: WorkerLost | None = None
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the worker
-        self._pending = b""
 
-    def ask(self, request: dict[str, Any], limit: float) -> dict[str, Any]:
-        """Send a request and wait for its answer, ``limit`` seconds at most.
+    @property
+    def versions(self) -> dict[str, str]:
+        """What it runs on; empty before it has come up."""
+        found: dict[str, str] = self.hello.get("versions", {})
+        return found
 
-        Raises:
-            WorkerLost: the process ended, or was killed because it did not answer in time.
-        """
-        process = self.start()
-        assert process.stdin is not None
-        try:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            process.stdin.flush()
-        except BrokenPipeError:
-            raise self._lost() from None
-        return self._answer(limit)
+    @property
+    def formats(self) -> list[str]:
+        """The file formats of the backend."""
+        found: list[str] = self.hello.get("formats", [])
+        return found
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """The process, with its framework imported. One that twice did not come up is not tried again."""
-        if self._refusal is not None:
-            raise self._refusal
-        if self._process is None:
-            self._pending = b""
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "constate.worker", self.backend, self.flavour],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                start_new_session=True,
-                # Several workers run at a time, each with small arrays: more threads would only wait for one another.
-                env={"OMP_NUM_THREADS": "1"} | os.environ,
-            )
-            try:
-                hello = self._answer(START_LIMIT)
-            except WorkerLost as error:
-                self._failed_starts += 1
-                if not self.versions and self._failed_starts > 1:
-                    self._refusal = error
-                raise
-            self.versions, self.formats, self.devices = hello["versions"], hello["formats"], hello["devices"]
-        return self._process
-
-    def _answer(self, limit: float) -> dict[str, Any]:
-        assert self._process is not None and self._process.stdout is not None
-        pipe = self._process.stdout.fileno()
-        end = time.monotonic() + limit
-        with selectors.DefaultSelector() as selector:
-            selector.register(pipe, selectors.EVENT_READ)
-            while b"\n" not in self._pending:
-                if not selector.select(max(0.0, end - time.monotonic())):
-                    self.stop()
-                    raise WorkerLost(f"the worker was stopped: no answer within {limit:g} s")
-                chunk = os.read(pipe, 1 << 16)
-                if not chunk:
-                    raise self._lost()
-                self._pending += chunk
-        line, self._pending = self._pending.split(b"\n", 1)
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def _lost(self) -> WorkerLost:
-        assert self._process is not None
-        code = self._process.wait()
-        self.stop()
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").strip().splitlines()
-        return WorkerLost(f"the worker {how}{f': {lines[-1].strip()[:200]}' if lines and code >= 0 else ''}")
-
-    def kill(self) -> None:
-        """End the process and whatever it started. From any thread: one that waits for an answer sees the end."""
-        process = self._process
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-    def stop(self) -> None:
-        """End the process, and be done with it."""
-        if self._process is None:
-            return
-        self.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
-        self._process = None
+    @property
+    def devices(self) -> list[str]:
+        """The devices that there are to move to."""
+        found: list[str] = self.hello.get("devices", [])
+        return found
 
 
 @dataclass

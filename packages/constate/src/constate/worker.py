@@ -5,23 +5,16 @@ Each line in is a request, each line out the answer, both JSON. Whatever the fra
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from pathlib import Path
-from typing import Any
+
+from constate.workers import channel
 
 
 def serve(name: str, flavour: str) -> None:
     """Answer requests until the standard input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    requests, answer = channel()
     # From here on nothing but answers reaches the real standard output.
-
-    def answer(data: dict[str, Any]) -> None:
-        answers.write(json.dumps(data) + "\n")
-        answers.flush()
-
     from constate.backend import get_backend
     from constate.catalog import get_reference
     from constate.checking import run_cell
@@ -36,8 +29,7 @@ def serve(name: str, flavour: str) -> None:
             "devices": list(backend.devices()),
         }
     )
-    for line in sys.stdin:
-        request = json.loads(line)
+    for request in requests:
         exchange = Path(request["exchange"])
         if request["law"] is None:
             folder = exchange / flavour / name

@@ -25,7 +25,9 @@ COLLECTIONS = {
 """The collection in which an entry of a kind is kept."""
 
 
-def declare(module: nn.Module, collection: str, name: str, value: Array, make: Callable[[Array], Any]) -> nn.Module:
+def declare(
+    module: nn.Module, collection: str, name: str, value: Array | None, make: Callable[[Any], Any]
+) -> nn.Module:
     """The module with one more variable or parameter at its root, which ``make(value)`` initialises.
 
     Args:

@@ -17,13 +17,15 @@ import optax
 from flax import linen as nn
 from jax.tree_util import keystr
 
-from constate.backend import Backend, Compiled, Gradients, Optimizer, Scope, Spec, Trained
+from constate.backend import Backend, Compiled, Gradients, Optimizer, Scope, Spec, Spread, Trained
 from constate.errors import Unsupported
 from constate.reach import arrays_within
 from constate.state import SEPARATOR, Array, Kind, Seen, dtype_named
+from constate_flax import spreading
 from constate_flax.arrays import (
     OPTIMIZERS,
     address_of,
+    alive,
     device_named,
     device_of,
     from_numpy,
@@ -35,7 +37,12 @@ from constate_flax.arrays import (
 from constate_flax.files import FORMATS, load_tree, save_tree, stored_in
 from constate_flax.linen.declare import COLLECTIONS, bound, declare
 from constate_flax.linen.running import CompiledModule, Handle, constants_in, initial, passed, placed
+from constate_flax.linen.state import CONSTANTS
 from constate_flax.linen.tree import PARAMS, Variables, dtype_of, located, replaced, slots_in
+
+
+def nothing(value: None) -> None:
+    """The initial value of an optional variable that is not there."""
 
 
 class Stepper(Protocol):
@@ -58,6 +65,32 @@ class Plain:
     def step(self, tree: Any, gradients: Any, state: optax.OptState) -> tuple[Any, optax.OptState]:
         updates, state = self._transformation.update(gradients, state, tree)
         return optax.apply_updates(tree, updates), state
+
+
+def optimized(variables: Variables, scope: Scope) -> Any:
+    """What the optimizer is handed."""
+    return variables if scope == "careless" else variables.get(PARAMS, {})
+
+
+def training_step(module: nn.Module, stepper: Stepper, scope: Scope) -> Callable[..., tuple[Variables, optax.OptState]]:
+    """A function of variables, optimizer state and inputs that gives the variables and the state after one step."""
+
+    def put(variables: Variables, trained: Any) -> Variables:
+        return {**variables, **(trained if scope == "careless" else {PARAMS: trained})}
+
+    def loss(trained: Any, rest: Variables, inputs: Sequence[Any]) -> tuple[jax.Array, Variables]:
+        variables = put(rest, trained)
+        outputs, moved = passed(module, variables, inputs, training=True)
+        penalty = sum(jnp.mean(leaf**2) for leaf in jax.tree.leaves(variables.get(PARAMS, {})))
+        return jnp.mean(outputs**2) + penalty, moved
+
+    def step(variables: Variables, state: optax.OptState, inputs: Sequence[Any]) -> tuple[Variables, optax.OptState]:
+        trained = optimized(variables, scope)
+        gradients, moved = jax.grad(loss, has_aux=True)(trained, variables, inputs)
+        trained, state = stepper.step(trained, gradients, state)
+        return {**put(variables, trained), **moved}, state
+
+    return step
 
 
 class Native(Backend):
@@ -87,6 +120,13 @@ class Native(Backend):
 
     def materialise(self, handle: Handle, spec: Spec) -> Handle:
         return handle.holding(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), handle.variables))
+
+    def shared(self, spec: Spec, names: Mapping[str, str]) -> Spec:
+        raise Unsupported(
+            "The variables of a Linen module are a pytree, in which identity is not kept: an array that stands in it "
+            "twice is two entries. Two places share by calling one submodule, whose variables stand there once.",
+            "https://docs.jax.dev/en/latest/jax.tree_util.html",
+        )
 
     def entries(self, handle: Handle) -> dict[str, Seen]:
         return {
@@ -151,22 +191,32 @@ class Native(Backend):
         self, handle: Handle, batches: Sequence[tuple[Array, ...]], optimizer: Optimizer, scope: Scope
     ) -> Trained:
         """``careless`` is the whole of ``variables``, as ``init`` returns it."""
-
-        def loss(trained: Any, rest: Variables, inputs: Sequence[Any]) -> tuple[jax.Array, Variables]:
-            variables = {**rest, **(trained if scope == "careless" else {PARAMS: trained})}
-            outputs, moved = passed(handle.module, variables, inputs, training=True)
-            penalty = sum(jnp.mean(leaf**2) for leaf in jax.tree.leaves(variables.get(PARAMS, {})))
-            return jnp.mean(outputs**2) + penalty, moved
-
         stepper = self.optimizer(optimizer, scope)
+        step = training_step(handle.module, stepper, scope)
         variables = handle.variables
-        state = stepper.init(variables if scope == "careless" else variables.get(PARAMS, {}))
+        state = stepper.init(optimized(variables, scope))
         for batch in batches:
-            trained = variables if scope == "careless" else variables.get(PARAMS, {})
-            gradients, moved = jax.grad(loss, has_aux=True)(trained, variables, placed(handle, batch))
-            trained, state = stepper.step(trained, gradients, state)
-            variables = {**variables, **(trained if scope == "careless" else {PARAMS: trained}), **moved}
+            variables, state = step(variables, state, placed(handle, batch))
         return Trained(handle.holding(variables), slots_in(state, variables))
+
+    def spread(
+        self, spec: Spec, state: Mapping[str, Array], batches: Sequence[tuple[Array, ...]], optimizer: Optimizer
+    ) -> Spread:
+        handle, whole = self.begun(spec, state), spreading.replicated()
+        stepper = self.optimizer(optimizer, "trainable")
+        variables = jax.device_put(handle.variables, whole)
+        born = self._replicas(handle.holding(variables))
+        slots = jax.device_put(stepper.init(optimized(variables, "trainable")), whole)
+        step = jax.jit(training_step(handle.module, stepper, "trainable"), out_shardings=whole)
+        for batch in batches:
+            variables, slots = step(variables, slots, spreading.divided(batch))
+        return Spread(born, self._replicas(handle.holding(variables)))
+
+    def _replicas(self, handle: Handle) -> tuple[dict[str, Array], ...]:
+        return spreading.on_each({path: leaf for path, (_, leaf) in located(handle.variables).items()})
+
+    def alive(self, handle: Handle) -> dict[str, int]:
+        return alive(handle.module)
 
     def compile(self, handle: Handle) -> Compiled:
         return CompiledModule(handle.module)
@@ -224,6 +274,11 @@ class Native(Backend):
             jax.eval_shape(lambda: initial(module, handle.example, 0))
         variables = {**handle.variables, collection: {**old, name: ordinary(value)}}
         return Handle(module, variables, handle.example)
+
+    def register_none(self, handle: Handle, name: str) -> Handle:
+        constants = {**handle.variables.get(CONSTANTS, {}), name: None}
+        module = declare(handle.module, CONSTANTS, name, None, nothing)
+        return Handle(module, {**handle.variables, CONSTANTS: constants}, handle.example)
 
     def taken(self, handle: Handle) -> dict[str, str]:
         root = {name: tree for collection in handle.variables.values() for name, tree in collection.items()}

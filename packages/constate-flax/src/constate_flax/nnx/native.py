@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import inspect
 import pickle
 import warnings
@@ -16,11 +17,11 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from constate.backend import Backend, Compiled, Gradients, Optimizer, Scope, Spec, Trained
+from constate.backend import Backend, Compiled, Gradients, Optimizer, Scope, Spec, Spread, Trained
 from constate.errors import Unsupported
 from constate.reach import arrays_within
 from constate.state import Array, Kind, Seen, dtype_named
-from constate_flax import arrays, files
+from constate_flax import arrays, files, spreading
 from constate_flax.nnx.state import Constant, Counter, Derived
 from constate_flax.nnx.tree import commit, empty, leaves, value_of, values
 
@@ -44,6 +45,17 @@ def literals_of(program: Jaxpr) -> Iterator[int]:
                 yield from literals_of(found.jaxpr)
             elif isinstance(found, Jaxpr):
                 yield from literals_of(found)
+
+
+def training_step(module: nnx.Module, stepper: nnx.Optimizer[Any], *inputs: jax.Array) -> None:
+    """One step, in place."""
+
+    def loss(module: nnx.Module, *inputs: jax.Array) -> jax.Array:
+        parameters = jax.tree.leaves(nnx.state(module, nnx.Param))
+        return jnp.mean(module(*inputs) ** 2) + sum(jnp.mean(parameter**2) for parameter in parameters)
+
+    gradient = nnx.grad(loss, argnums=nnx.DiffState(0, stepper.wrt))
+    stepper.update(module, gradient(module, *inputs))
 
 
 class CompiledModule:
@@ -94,6 +106,16 @@ class Native(Backend):
     def materialise(self, handle: nnx.Module, spec: Spec) -> nnx.Module:
         return commit(handle, {path: arrays.like(empty(value), value) for path, value in values(handle).items()})
 
+    def shared(self, spec: Spec, names: Mapping[str, str]) -> Spec:
+        def make() -> nnx.Module:
+            module: nnx.Module = spec.factory()
+            found = leaves(module)
+            for path, name in names.items():
+                setattr(module, name, found[path])
+            return module
+
+        return dataclasses.replace(spec, factory=make)
+
     def entries(self, handle: nnx.Module) -> dict[str, Seen]:
         saved = set(self.listing(handle))
         return {
@@ -118,6 +140,9 @@ class Native(Backend):
 
     def write(self, handle: nnx.Module, path: str, value: Array) -> nnx.Module:
         return commit(handle, {path: arrays.like(value, values(handle)[path])})
+
+    def is_shared(self, handle: nnx.Module, path: str, name: str) -> bool:
+        return leaves(handle).get(path) is getattr(handle, name, None)  # a shared variable is listed once
 
     def strays(self, handle: nnx.Module) -> dict[str, str]:
         registered = {id(leaf) for leaf in leaves(handle).values()}
@@ -164,19 +189,30 @@ class Native(Backend):
         self, handle: nnx.Module, batches: Sequence[tuple[Array, ...]], optimizer: Optimizer, scope: Scope
     ) -> Trained:
         stepper = self.optimizer(handle, optimizer, scope)
-
-        def loss(module: nnx.Module, *inputs: jax.Array) -> jax.Array:
-            parameters = jax.tree.leaves(nnx.state(module, nnx.Param))
-            return jnp.mean(module(*inputs) ** 2) + sum(jnp.mean(parameter**2) for parameter in parameters)
-
-        gradient = nnx.grad(loss, argnums=nnx.DiffState(0, stepper.wrt))
         handle.train()
         for batch in batches:
-            stepper.update(handle, gradient(handle, *self._inputs(handle, batch)))
+            training_step(handle, stepper, *self._inputs(handle, batch))
         # A slot stands in the optimizer's state under the path of its entry, after the names of the transformation;
         # what optax keeps for itself, such as Adam's count, is no OptVariable.
         slots = ["/" + path for path, leaf in leaves(stepper).items() if isinstance(leaf, nnx.OptVariable)]
         return Trained(handle, frozenset(p for p in leaves(handle) if any(slot.endswith("/" + p) for slot in slots)))
+
+    def spread(
+        self, spec: Spec, state: Mapping[str, Array], batches: Sequence[tuple[Array, ...]], optimizer: Optimizer
+    ) -> Spread:
+        handle, whole = self.begun(spec, state), spreading.replicated()
+        nnx.update(handle, jax.device_put(nnx.state(handle), whole))
+        born = spreading.on_each(values(handle))
+        stepper = self.optimizer(handle, optimizer, "trainable")
+        nnx.update(stepper, jax.device_put(nnx.state(stepper), whole))
+        handle.train()
+        step = nnx.jit(training_step)
+        for batch in batches:
+            step(handle, stepper, *spreading.divided(batch))
+        return Spread(born, spreading.on_each(values(handle)))
+
+    def alive(self, handle: nnx.Module) -> dict[str, int]:
+        return arrays.alive(handle)
 
     def compile(self, handle: nnx.Module) -> Compiled:
         return CompiledModule(self.forward)
@@ -239,6 +275,10 @@ class Native(Backend):
         self, handle: nnx.Module, name: Any, value: Array, *, kind: Kind = Kind.CONSTANT, replace: bool = False
     ) -> nnx.Module:
         setattr(handle, name, KINDS[kind](arrays.ordinary(value)))
+        return handle
+
+    def register_none(self, handle: nnx.Module, name: str) -> nnx.Module:
+        setattr(handle, name, nnx.data(None))  # as flax.nnx.Linear does without a bias
         return handle
 
     def taken(self, handle: nnx.Module) -> dict[str, str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from constate.backend import Compiled, Gradients
+from constate.backend import REPLICAS, Compiled, Gradients, Optimizer, Spec, Spread
 from constate.state import Array
-from constate_keras.native import Native, call
+from constate_keras.native import OPTIMIZERS, Native, call
+from constate_keras.tensorflow import spreading
 from constate_keras.walk import variables
 
 CPUS = 2
@@ -87,6 +89,18 @@ class OnTensorFlow(Native):
             tuple(_dense(by_float[id(tensor)]) if by_float.get(id(tensor)) is not None else None for tensor in tensors),
         )
 
+    def engine_alive(self) -> dict[str, int]:
+        gc.collect()
+        tensors, nodes = [], 0
+        for item in gc.get_objects():
+            if issubclass(type(item), tf.Graph):
+                nodes += len(item.get_operations())
+            elif issubclass(type(item), (tf.Tensor, tf.Variable)) and not tf.is_symbolic_tensor(item):
+                tensors.append(item)
+        sized = [t for t in tensors if t.dtype not in (tf.resource, tf.variant) and t.shape.is_fully_defined()]
+        total = sum(tensor.shape.num_elements() * tensor.dtype.size for tensor in sized)
+        return {"arrays": len(tensors), "bytes": total, "nodes": nodes}
+
     def step(self, handle: keras.Model, batch: tuple[Array, ...], listing: list[keras.Variable]) -> list[Any]:
         with self.where(handle), tf.GradientTape() as tape:
             loss = tf.reduce_mean(call(handle, [tf.convert_to_tensor(array) for array in batch], True) ** 2)
@@ -94,6 +108,27 @@ class OnTensorFlow(Native):
                 loss += tf.reduce_mean(tf.square(variable))
         gradients: list[Any] = tape.gradient(loss, listing)
         return gradients
+
+    def spread(
+        self, spec: Spec, state: Mapping[str, Array], batches: Sequence[tuple[Array, ...]], optimizer: Optimizer
+    ) -> Spread:
+        engine = spreading.strategy()
+        with engine.scope():
+            handle = self.begun(spec, state)
+            listing, stepper = self.optimized(handle, "trainable"), OPTIMIZERS[optimizer]()
+            stepper.build(listing)
+        born = spreading.on_each(handle)
+
+        def step(*inputs: tf.Tensor) -> None:
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(call(handle, inputs, True) ** 2)
+                for variable in handle.trainable_variables:
+                    loss += tf.reduce_mean(tf.square(variable))
+                loss /= REPLICAS  # the gradients of the replicas are added up
+            stepper.apply(tape.gradient(loss, listing), listing)
+
+        spreading.run(engine, step, batches)
+        return Spread(born, spreading.on_each(handle))
 
     def compile(self, handle: keras.Model) -> Compiled:
         return CompiledModel(self)

@@ -10,13 +10,14 @@ import threading
 from typing import NoReturn
 
 import typer
-from rich.console import Console
 
 from constate.cli.backends import backends
+from constate.cli.check import check
 from constate.cli.compare import compare
 from constate.cli.explain import explain
 from constate.cli.laws import laws
 from constate.cli.show import show
+from constate.cli.writing import complain
 from constate.errors import ConstateError
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (compare, laws, explain, show, backends):
+for command in (check, compare, laws, explain, show, backends):
     app.command()(command)
 
 
@@ -54,7 +55,7 @@ def main() -> None:
 
 
 def _fail(text: str) -> NoReturn:
-    Console(stderr=True, soft_wrap=True).print(f"constate: {text}", style="red", markup=False, highlight=False)
+    complain(text)
     sys.exit(2)
 
 

@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from constate import backend
-from constate.comparing import Worker, WorkerLost
+from constate.comparing import Worker
+from constate.workers import WorkerLost
 
 
 def backends() -> None:

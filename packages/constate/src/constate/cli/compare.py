@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from constate import comparing
 from constate.backend import FLAVOURS, check_names, installed
 from constate.catalog import CATALOG, get_reference
+from constate.cli.writing import require_folder, write
 from constate.errors import UsageError, nearest
 from constate.laws import LAWS, get_law
 from constate.reporting.page import render
@@ -52,7 +51,7 @@ def compare(
             raise UsageError(f"unknown flavour {name!r}{nearest(name, FLAVOURS)}")
     chosen = list(dict.fromkeys(get_reference(name).name for name in modules or CATALOG))
     codes = list(dict.fromkeys(code for text in law or LAWS for code in _codes(text)))
-    _require_writable(output)
+    require_folder(output, REPORT)
 
     console = Console()
     with _Bars(console) as bars:
@@ -75,7 +74,7 @@ def compare(
     date = datetime.now(UTC).isoformat(timespec="seconds")
     results = Results(found.versions, machine(), date, tuple(found.cells))
     for name, text in zip(REPORT, (results.to_json(), render(results)), strict=True):
-        _write(output / name, text)
+        write(output / name, text)
     print_results(console, results)
     console.print(f"{len(results.cells)} cells in {output / 'index.html'} and {output / 'results.json'}")
     if found.lost:
@@ -90,28 +89,6 @@ def compare(
 def _codes(text: str) -> list[str]:
     chapter = [code for code in LAWS if code[0] == text.upper()]
     return chapter or [get_law(text).code]
-
-
-def _require_writable(folder: Path) -> None:
-    for name in REPORT:
-        if (folder / name).is_dir():
-            raise UsageError(f"cannot write to {folder / name}: it is a folder; choose another folder with -o")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror}; choose another folder with -o") from error
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose another folder with -o") from error
 
 
 class _Bars:

@@ -13,7 +13,7 @@ import numpy as np
 from constate.backend import Handle
 from constate.errors import Broken, first_line
 from constate.laws.law import NotApplicable, attempt, differing, distance, law, require
-from constate.state import Array, Kind, dtype_named, flip_bits, poisoned
+from constate.state import Array, Kind, dtype_named, flip_bits, poisoned, same_bits
 from constate.subject import Subject
 
 DTYPES = (
@@ -255,3 +255,57 @@ def intact(subject: Subject) -> str:
         for what, n in accepted.items()
     ]
     return require(faults, f"all of {FLIPS} flipped bits and {TRUNCATIONS} truncations refused")
+
+
+@law(
+    "P13",
+    "optional",
+    per_format=True,
+    reports=[
+        "https://github.com/pytorch/pytorch/issues/8104",
+        "https://github.com/pytorch/pytorch/issues/28340",
+        "https://github.com/google/flax/issues/2474",
+    ],
+)
+def optional(subject: Subject) -> str:
+    """An entry that is None in the target and present in the file, and the reverse, is loaded or refused by name, never
+    lost.
+
+    A bias that is switched off, statistics that are not there yet: the names agree and the module is another one.
+    None on both sides has to be accepted.
+    """
+    backend = subject.backend
+    value = np.linspace(1, 2, 37, dtype=np.float32)
+
+    def present(handle: Handle) -> Handle:
+        return backend.register(handle, EXTRA, value)
+
+    def absent(handle: Handle) -> Handle:
+        return backend.register_none(handle, EXTRA)
+
+    cases = {
+        "None in both": (absent, absent),
+        "in the file and None in the module": (present, absent),
+        "None in the file and there in the module": (absent, present),
+    }
+    expected = {path: subject.state[path] for path in subject.persistent}
+    faults, answers = [], []
+    for what, (source, target) in cases.items():
+        saved = source(subject.golden())
+        handle = subject.put(target(subject.fresh(1)), {EXTRA: flip_bits(value)} if target is present else {})
+        loaded, error = attempt(lambda saved=saved, handle=handle: subject.load(handle, subject.save(saved)))
+        if error is not None:
+            answers.append(f"{what}: refused")
+            if source is target or EXTRA not in str(error).replace(str(subject.folder), ""):
+                by_name = "" if source is target else " without its name"
+                faults.append(f"{what}: refused{by_name} ({first_line(error)})")
+            continue
+        answers.append(f"{what}: loaded")
+        after = subject.read(loaded)
+        faults += [f"{what}: {line}" for line in differing(after, expected)]
+        if source is present and not (EXTRA in after and same_bits(after[EXTRA], value)):
+            faults.append(f"{what}: lost in silence")
+        elif source is absent and EXTRA in after:
+            faults.append(f"{what}: the module goes on with what it had")
+    require(faults, "loaded or refused by name, either way")
+    return "; ".join(answers)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from constate.backend import Optimizer, Scope
+from constate.backend import Handle, Optimizer, Scope
 from constate.catalog import Reference, State
 from constate.errors import first_line
-from constate.laws.law import attempt, differing, distance, law, require
+from constate.laws.law import Untested, attempt, differing, distance, law, require
 from constate.state import Array, Kind, is_float, same_bits
 from constate.subject import PROBE, Subject
 
 OPTIMIZERS: tuple[Optimizer, ...] = ("sgd", "adam", "adamw")
 SCOPES: tuple[Scope, ...] = ("trainable", "careless")
 STEPS = 5
+LONG = 200
+MARKS = (20, 110, LONG)
+"""The steps before which is counted what is alive; what a framework sets up is there after the first of them."""
 
 
 @law("G01", "excluded", reports=["https://github.com/huggingface/transformers/issues/25989"])
@@ -155,6 +161,54 @@ def transparent(subject: Subject) -> str:
                 faults.append(f"the gradient of {name} in {mode} mode {what} (bound {bound:.3g})")
     require(faults, "the gradients of the float64 reference")
     return f"gradients within {largest:.2g} of the bound, in both modes"
+
+
+class _Watched(Sequence[tuple[Array, ...]]):
+    """Batches, each new, that count what is alive when some of them are asked for, and when there are no more."""
+
+    def __init__(self, subject: Subject, handle: Handle) -> None:
+        self.seen: list[dict[str, int]] = []
+        self._subject, self._handle = subject, handle
+
+    def __len__(self) -> int:
+        return LONG
+
+    def __getitem__(self, step: Any) -> Any:
+        if step in MARKS:
+            self.seen.append(self._subject.backend.alive(self._handle))
+        if step >= LONG:
+            raise IndexError(step)
+        return self._subject.reference.inputs(np.random.default_rng(step))
+
+
+@law(
+    "G06",
+    "no leak",
+    reports=[
+        "https://github.com/pytorch/pytorch/issues/20275",
+        "https://github.com/tensorflow/tensorflow/issues/124972",
+    ],
+)
+def no_leak(subject: Subject) -> str:
+    """Memory is flat over 200 training steps.
+
+    A statistic that was not cut from the graph holds on to every step's graph; a list of losses to every loss. What is
+    counted, in the middle of training, is what the framework keeps alive and what the module holds: arrays, their
+    bytes, nodes of graphs, numbers. What grows in the first half and again in the second has no end.
+    """
+    handle = subject.trainable()
+    batches = _Watched(subject, handle)
+    subject.backend.train(handle, batches, "sgd", "trainable")
+    if len(batches.seen) != len(MARKS):
+        raise Untested(f"of {LONG} steps only some were taken")
+    faults = []
+    for what in batches.seen[0]:
+        counts = [seen[what] for seen in batches.seen]
+        if counts[0] < counts[1] < counts[2]:
+            grew = ", then ".join(f"{count:,}" for count in counts)
+            faults.append(f"{grew} {what} after {MARKS[0]}, {MARKS[1]} and {LONG} steps")
+    require(faults, f"as much after {LONG} steps as after {MARKS[0]}")
+    return ", ".join(f"{count:,} {what}" for what, count in batches.seen[-1].items()) + f" after {LONG} steps"
 
 
 @law(

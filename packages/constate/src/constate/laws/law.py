@@ -23,6 +23,7 @@ CHAPTERS = {
     "C": "Compilation",
     "N": "Names",
     "M": "Modes",
+    "S": "Sharding",
     "X": "Interchange",
 }
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from constate.errors import Broken, first_line
+from constate.backend import Handle
+from constate.errors import Broken, Unsupported, first_line
 from constate.laws.law import NotApplicable, Untested, attempt, difference, distance, law, require
 from constate.state import Array, dtype_named, is_float, same_bits
 from constate.subject import Subject
@@ -120,6 +123,46 @@ def cast(subject: Subject) -> str:
             )
             faults.append(f"{path} {verb} ({value.dtype} -> {after[path].dtype})")
     return require(faults, "float entries in bfloat16, all others and the pinned ones as they were")
+
+
+@law(
+    "D06",
+    "sharing",
+    reports=[
+        "https://github.com/pytorch/pytorch/pull/36623",
+        "https://github.com/pytorch/torchtitan/issues/2252",
+        "https://github.com/huggingface/transformers/pull/44471",
+    ],
+)
+def sharing(subject: Subject) -> str:
+    """An entry shared by two places of a module is still one after a move and after a cast.
+
+    Where two are made of it, one is trained, loaded or updated and the other is what it was, and both take memory.
+    Tried with a module whose author gave every entry a second place at the root. A way that the framework does not
+    have is left out.
+    """
+    backend = subject.backend
+    names = {path: f"{path.replace('/', '_')}_twin" for path in subject.declared}
+    spec = backend.shared(subject.spec(), names)
+
+    def parted(handle: Handle) -> list[str]:
+        return [path for path, name in names.items() if not backend.is_shared(handle, path, name)]
+
+    if never := parted(backend.build(spec)):
+        raise Untested(f"{', '.join(never)} cannot be shared to begin with")
+    ways: dict[str, Callable[[Handle], Handle]] = {
+        f"a move to {device}": lambda handle, device=device: backend.move(handle, device, spec)
+        for device in backend.devices()
+    } | {"a cast to bfloat16": lambda handle: backend.cast(handle, "bfloat16", spec, keep=subject.pinned)}
+    faults, gone = [], []
+    for what, change in ways.items():
+        try:
+            changed = change(backend.build(spec))
+        except Unsupported:
+            continue
+        gone.append(what)
+        faults += [f"{path} is no longer shared after {what}" for path in parted(changed)]
+    return require(faults, f"every entry in its two places one after {' and after '.join(gone)}")
 
 
 @law(

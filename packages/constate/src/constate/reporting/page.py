@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
@@ -29,10 +31,16 @@ def render(results: Results) -> str:
         "modules": {name: CATALOG[name].title for name in dict.fromkeys(c.module for c in results.cells)},
         "cells": [cell.to_json() for cell in results.cells],
     }  # fmt: skip
-    folder = files("constate.reporting")
+    return filled("constate.reporting", data)
+
+
+def filled(package: str, data: Mapping[str, Any], **given: str) -> str:
+    """The template of a package with its data, style and script in it; the style of this package comes first."""
+    own, here = files("constate.reporting"), files(package)
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    template = environment.from_string(folder.joinpath("page.html.jinja").read_text(encoding="utf-8"))
+    template = environment.from_string(here.joinpath("page.html.jinja").read_text(encoding="utf-8"))
     # The text stands inside a script element, which ends at the first "</" and nowhere else.
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    parts = {name: folder.joinpath(f"page.{name}").read_text(encoding="utf-8") for name in ("css", "js")}
-    return template.render(data=text, **parts)
+    script = here.joinpath("page.js").read_text(encoding="utf-8")
+    styles = dict.fromkeys(folder.joinpath("page.css").read_text(encoding="utf-8") for folder in (own, here))
+    return template.render(data=text, css="".join(styles), js=script, **given)

@@ -1,0 +1,1 @@
+"""A user's package of modules, good and hostile."""

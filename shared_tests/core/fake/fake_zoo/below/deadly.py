@@ -1,0 +1,6 @@
+"""It takes the process with it."""
+
+import os
+import signal
+
+os.kill(os.getpid(), signal.SIGSEGV)

@@ -1,0 +1,5 @@
+"""A script."""
+
+import sys
+
+sys.exit("usage: script FILE")
