@@ -53,6 +53,7 @@ def check(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, t
         ((CLEAN, "--baseline", "none.toml"), "there is no baseline none.toml"),
         ((CLEAN, "--accept", "why"), "found --accept without --baseline"),
         ((CLEAN, "--accept", " ", "--baseline", "b.toml"), "found no reason in --accept"),
+        ((CLEAN, "--accept", "why", "--baseline", "/dev/null/b.toml"), "cannot write to /dev/null: "),
         ((CLEAN, "--arguments", "none.toml"), "there is no table of arguments none.toml"),
         ((CLEAN, "--format", "html"), "Invalid value for '--format': Value error, 'html' is not one of"),
         ((CLEAN, "--memory", "much"), "Invalid value for '--memory'"),
@@ -104,6 +105,7 @@ def test_a_file_of_the_current_folder(check: Check, tmp_path: Path) -> None:
         "from fake_framework.module import Module\n\nclass Net(Module):\n"
         "    class Inner(Module):\n        pass\n\ndef build():\n    return Net()\n"
     )
+    (tmp_path / "queue.py").write_text("raise RuntimeError('in the place of the standard library')")
     for target in ("mine:build", "mine.py:build", "mine:Net.Inner", f"{tmp_path}/mine.py:Net"):
         assert check(target, "--law", "P01")[0] == 0, target
 

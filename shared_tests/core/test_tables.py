@@ -14,6 +14,11 @@ def test_the_readme_is_current() -> None:
     assert tables.rendered(text) == text, "run: nox -s accept"
 
 
+def test_what_checking_looks_for_is_documented() -> None:
+    text = tables.CHECKING.read_text(encoding="utf-8")
+    assert tables.rendered_checking(text) == text, "run: python shared_tests/tables.py"
+
+
 def test_a_fraction_is_three_numbers() -> None:
     assert tables.fraction(["holds", "broken", "not-applicable", "untested"]) == "1/3 (1 not run)"
     assert tables.fraction(["holds", "limited"]) == "1/2"

@@ -53,7 +53,8 @@ class Worker:
         self, module: str, *arguments: str, limit: int | None = None, environment: Mapping[str, str] | None = None
     ) -> None:
         self.hello: dict[str, Any] = {}
-        self._command = [sys.executable, "-m", module, *arguments]
+        # -P: a file of the user's folder that is called as one of the standard library is not in its place.
+        self._command = [sys.executable, "-P", "-m", module, *arguments]
         self._limit = limit
         self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None

@@ -18,7 +18,7 @@ from constate.auditing.rules import rules
 from constate.auditing.running import Limits, Target, run
 from constate.auditing.targets import split
 from constate.cli.auditing import Following, Output, Rest
-from constate.cli.writing import complain, write
+from constate.cli.writing import complain, require_folder, write
 from constate.errors import UsageError
 from constate.instruments.inputs import parse_all
 from constate.reporting.audits import Format
@@ -114,9 +114,8 @@ def check(
     if baseline is not None and accept is not None:
         write(baseline, accepted.extended(done, accept))
     final = [_accepted(audited, accept) for audited in done]
-    shown.finish(
-        final, Rest(package or (names[0] if len(names) == 1 else f"{len(names)} modules"), unbuilt, found.unimported)
-    )
+    title = package or (names[0] if len(names) == 1 else f"{len(names)} modules")
+    shown.finish(final, Rest(title, unbuilt, found.unimported))
     stale = accepted.stale(done)
     for row in stale:
         complain(f"{baseline}: the row {row} matches nothing any more; take it out")
@@ -131,6 +130,7 @@ def _baseline(path: Path | None, accept: str | None) -> Baseline:
         raise UsageError("found --accept without --baseline, expected the file to write to")
     if not accept.strip():
         raise UsageError("found no reason in --accept, expected one in words")
+    require_folder(path.parent, [path.name], "--baseline")
     return Baseline.load(path) if path.exists() else Baseline()
 
 

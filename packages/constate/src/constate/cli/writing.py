@@ -12,17 +12,17 @@ from rich.console import Console
 from constate.errors import UsageError
 
 
-def require_folder(folder: Path, names: Iterable[str]) -> None:
+def require_folder(folder: Path, names: Iterable[str], option: str = "-o") -> None:
     """Make a folder for files of these names. Raises ``UsageError`` where they could not be written."""
     for name in names:
         if (folder / name).is_dir():
-            raise UsageError(f"cannot write to {folder / name}: it is a folder; choose another folder with -o")
+            raise UsageError(f"cannot write to {folder / name}: it is a folder; choose another folder with {option}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror}; choose another folder with -o") from error
+        raise UsageError(f"cannot write to {folder}: {error.strerror}; choose another folder with {option}") from error
 
 
 def write(path: Path, text: str) -> None:
@@ -33,7 +33,7 @@ def write(path: Path, text: str) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place with -o") from error
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
 
 
 def complain(text: str) -> None:

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
@@ -154,13 +153,11 @@ def _wrapped(console: Console, text: str, indent: int) -> None:
 
 def _code(console: Console, text: str, indent: int) -> None:
     width = max(20, min(console.width, 120) - indent)
-    highlighter = Syntax("", "python", background_color="default")
     for given in text.splitlines():
         parts = textwrap.wrap(given, width - 2, break_long_words=False, break_on_hyphens=False)
         for number, line in enumerate(parts):
-            coloured = highlighter.highlight(line)
-            coloured.rstrip()
-            _line(console, Text.assemble(" " * (indent + 2 * bool(number)), coloured))
+            # In one colour: those of a syntax theme are made for a dark background or for a light one.
+            _line(console, Text(" " * (indent + 2 * bool(number)) + line, style="green"))
 
 
 def _line(console: Console, text: Text) -> None:
