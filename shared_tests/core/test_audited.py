@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from constate.auditing.audit import Audit
 from constate.auditing.audited import Audited, exit_code
 from constate.auditing.hazards import HAZARDS
 from constate.auditing.report import Report
@@ -75,3 +77,22 @@ def test_every_law_that_is_checked_is_a_law_and_says_when_it_is_fine(code: str) 
     assert rule.how.endswith((".", ":"))
     assert rule.fine.endswith(".")
     assert set(RULES) <= set(HAZARDS)
+
+
+@pytest.mark.usefixtures("fake_backend")
+def test_a_generator_under_watch_keeps_its_name() -> None:
+    """Instruments that seed every instance replace it as well, by its name."""
+    from fake_framework.instruments import Fake
+    from fake_framework.module import Module
+
+    names: list[str] = []
+
+    class Drawing(Module):
+        def __init__(self) -> None:
+            super().__init__()
+            names.append(np.random.default_rng.__name__)
+            np.random.default_rng(1)
+
+    assert Audit(Fake(Drawing)).own_generator
+    assert not Audit(Fake(Module)).own_generator
+    assert set(names) == {"default_rng"}

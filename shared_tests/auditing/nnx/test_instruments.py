@@ -216,7 +216,7 @@ def test_a_pass_without_memory_shows_what_it_makes(instruments: NNX) -> None:
     made = NNX(Late)
     call = parse_all(["f32[3,4]"]).first()
     outputs, after = made.run(made.abstract(0), call, training=True)
-    assert outputs == {} and made.entries(after)["late"].device == "none"
+    assert outputs[""].shape == (3, 4) and made.entries(after)["late"].device == "none"
     assert made.entries(made.run(made.abstract(0), call)[1]).keys() == {"weight"}
 
 

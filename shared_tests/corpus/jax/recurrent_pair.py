@@ -1,5 +1,5 @@
-"""A dictionary of arrays and a function of the module: the initial state comes from shapes at every call, and a loop
-runs as long as the data ask for. Nothing is carried outside of the tree."""
+"""A dictionary of arrays and a compiled function: the initial state comes from shapes at every call, and a loop runs as
+long as the data ask for. Nothing is carried outside of the tree."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ INPUTS: list[str] = ["f32[2,10,4]"]
 Parameters = dict[str, jax.Array]
 
 
-def apply(parameters: Parameters, x: jax.Array) -> jax.Array:
-    """The outputs ``[batch, length, 3]`` of a recurrent network over ``x`` ``[batch, length, 4]``."""
+@jax.jit
+def run(parameters: Parameters, x: jax.Array) -> jax.Array:
     level = jax.lax.while_loop(lambda level: level > 4, lambda level: level / 2, jnp.abs(x).max())
     x = x * jax.lax.stop_gradient(level / jnp.abs(x).max())
 
@@ -28,6 +28,11 @@ def apply(parameters: Parameters, x: jax.Array) -> jax.Array:
     hidden = jnp.zeros((x.shape[0], parameters["across"].shape[0]), parameters["across"].dtype)
     _, outputs = jax.lax.scan(step, hidden, x.swapaxes(0, 1).astype(hidden.dtype))
     return outputs.swapaxes(0, 1)
+
+
+def apply(parameters: Parameters, x: jax.Array) -> jax.Array:
+    """The outputs ``[batch, length, 3]`` of a recurrent network over ``x`` ``[batch, length, 4]``."""
+    return run(parameters, x)
 
 
 def build() -> tuple[Parameters, Callable[[Parameters, jax.Array], jax.Array]]:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 HAZARD: str | None = None
 ENTRY: str | None = None
 ALSO: frozenset[str] = frozenset()
+WARNS: frozenset[str] = frozenset({"P07"})
 INPUTS: list[str] = ["i32[2,6]<32"]
 
 

@@ -17,7 +17,7 @@ INPUTS: list[str] = ["f32[4,3]"]
 
 
 def draw_anchors() -> np.ndarray:
-    return np.random.default_rng().normal(size=(16, 3)).astype(np.float32)
+    return np.random.normal(size=(16, 3)).astype(np.float32)
 
 
 class RadialBasis(nn.Module):

@@ -39,6 +39,7 @@ from constate_jax.auditing.leaves import (
     form_of,
     inexact,
     require_same,
+    unfilled,
 )
 from constate_jax.auditing.outputs import arrays_in, loss_of, nothing, traceable
 from constate_jax.auditing.programs import identity_of, literals_in
@@ -169,20 +170,21 @@ class Functional(Instruments):
     def run(self, handle: Handle, call: Call, *, training: bool = False, seed: int = 0) -> tuple[Outputs, Handle]:
         given = self.placed(handle, call)
         if self.is_abstract(handle):
-            return {}, self.shaped(handle, given, training, seed)
+            shapes, handle = self.shaped(handle, given, training, seed)
+            return {path: unfilled(shape) for path, shape in shapes.items()}, handle
         outputs, handle = self.passed(handle, given, training, seed)
         return {path: self.value(array) for path, array in arrays_in(outputs).items()}, handle
 
-    def shaped(self, handle: Handle, call: Call, training: bool, seed: int) -> Handle:
-        """The handle after a pass without memory."""
+    def shaped(self, handle: Handle, call: Call, training: bool, seed: int) -> tuple[dict[str, Any], Handle]:
+        """The shapes of the outputs of a pass without memory, and the handle after it."""
         kept: dict[str, Handle] = {}
 
-        def run(values: dict[str, Any]) -> dict[str, Any]:
-            _, kept["after"] = self.passed(self.put(handle, values), call, training, seed)
-            return {path: leaf.value for path, leaf in self.leaves(kept["after"]).items()}
+        def run(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+            outputs, kept["after"] = self.passed(self.put(handle, values), call, training, seed)
+            return arrays_in(outputs), {path: leaf.value for path, leaf in self.leaves(kept["after"]).items()}
 
-        shapes = jax.eval_shape(run, {path: leaf.value for path, leaf in self.leaves(handle).items()})
-        return self.put(kept["after"], shapes)
+        outputs, shapes = jax.eval_shape(run, {path: leaf.value for path, leaf in self.leaves(handle).items()})
+        return outputs, self.put(kept["after"], shapes)
 
     def is_abstract(self, handle: Handle) -> bool:
         """Whether any array has no memory."""

@@ -58,6 +58,12 @@ def bits(value: Any) -> Array:
     return to_numpy(value)
 
 
+def unfilled(shape: Any) -> Array:
+    """An array of that shape and dtype, which takes the memory of one element."""
+    form = form_of(shape)
+    return np.broadcast_to(np.zeros((), form.dtype), form.shape)
+
+
 def alike(value: Array, old: Any) -> Any:
     """``value`` as the state holds ``old``: as a JAX or NumPy array, or as a Python number."""
     if isinstance(old, NUMBERS) and not isinstance(old, np.generic):

@@ -119,7 +119,10 @@ class Pytrees(Functional):
         return dataclasses.replace(handle, tree=self.trees.refilled(handle.tree, values)) if values else handle
 
     def optional(self, handle: Module) -> list[str]:
-        return empty_in(handle.tree)
+        return [place.path for place in empty_in(handle.tree)]
+
+    def holder(self, handle: Module, path: str) -> type | None:
+        return next((place.owner for place in empty_in(handle.tree) if place.path == path), None)
 
     # -- what is held outside of the state -----------------------------------------------------------------------
 

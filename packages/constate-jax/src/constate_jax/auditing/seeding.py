@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import itertools
 import random
@@ -42,12 +43,23 @@ def make(factory: Callable[..., Any], seed: int, makers: Makers = MAKERS) -> Any
 def argument(factory: Callable[..., Any], makers: Makers = MAKERS) -> str | None:
     """The name of the argument by which a factory takes its seed."""
     try:
-        parameters = inspect.signature(factory).parameters.values()
+        parameters = _parameters(factory)
     except (TypeError, ValueError):
         return None
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     chosen = [p for p in named if p.default is p.empty] or named
     return chosen[0].name if len(chosen) == 1 and chosen[0].name in makers else None
+
+
+def _parameters(factory: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Of a class, those of its constructor: its metaclass, as those of NNX and Equinox do, may take anything."""
+    if isinstance(factory, functools.partial):
+        rest = _parameters(factory.func)[len(factory.args) :]
+        given = factory.keywords
+        return [p.replace(default=given[p.name]) if p.name in given else p for p in rest]
+    if isinstance(factory, type):
+        return list(inspect.signature(factory.__init__).parameters.values())[1:]  # type: ignore[misc]
+    return list(inspect.signature(factory).parameters.values())
 
 
 @contextlib.contextmanager
@@ -71,16 +83,19 @@ def _shifted(factory: Callable[..., Any], seed: int) -> Iterator[None]:
 
         return make_generator
 
-    shifts: list[tuple[Any, Any, Any]] = [
-        (jax.random, jax.random.key, shift_key(jax.random.key)),
-        (jax.random, jax.random.PRNGKey, shift_key(jax.random.PRNGKey)),
-        (np.random, np.random.default_rng, shift_generator(np.random.default_rng)),
+    shifts: list[tuple[Any, str, Any, Any]] = [
+        (module, name, getattr(module, name), shift(getattr(module, name)))
+        for module, name, shift in (
+            (jax.random, "key", shift_key),
+            (jax.random, "PRNGKey", shift_key),
+            (np.random, "default_rng", shift_generator),
+        )
     ]
     names: dict[str, Any] = getattr(factory, "__globals__", {})
-    imported = {name: (old, new) for name, value in names.items() for _, old, new in shifts if value is old}
+    imported = {name: (old, new) for name, value in names.items() for _, _, old, new in shifts if value is old}
     with contextlib.ExitStack() as stack:
-        for module, old, new in shifts:
-            stack.enter_context(mock.patch.object(module, old.__name__, new))
+        for module, attribute, _, new in shifts:
+            stack.enter_context(mock.patch.object(module, attribute, new))
         try:
             names.update({name: new for name, (_, new) in imported.items()})
             yield

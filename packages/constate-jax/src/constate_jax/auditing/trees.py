@@ -75,10 +75,11 @@ def places_in(tree: Any) -> list[Place]:
     return list(found.values())
 
 
-def empty_in(tree: Any) -> list[str]:
-    """The paths of what is ``None`` in a tree."""
+def empty_in(tree: Any) -> list[Place]:
+    """The places of what is ``None`` in a tree."""
     leaves = jax.tree.leaves_with_path(tree, is_leaf=lambda item: item is None)
-    return [keystr(keys, simple=True, separator=SEPARATOR) for keys, leaf in leaves if leaf is None]
+    empty = [keys for keys, leaf in leaves if leaf is None]
+    return [Place(keystr(keys, simple=True, separator=SEPARATOR), *_held(tree, keys)) for keys in empty]
 
 
 def same_form(first: Any, second: Any) -> bool:

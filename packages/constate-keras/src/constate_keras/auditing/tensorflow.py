@@ -21,6 +21,10 @@ several_cpus()  # before anything is made: the devices are fixed when TensorFlow
 tf.get_logger().setLevel("ERROR")  # what counts is what a verb does or raises, not what it logs
 
 
+class CopiedInSilence(Exception):
+    """A pass computes with memory on another device than the module's, which TensorFlow copies over in silence."""
+
+
 class OnTensorFlow(Keras):
     """Keras on TensorFlow."""
 
@@ -92,6 +96,12 @@ class OnTensorFlow(Keras):
         try:
             with tf.device(device):
                 yield
+        except tf.errors.InvalidArgumentError as error:
+            if "conflicting devices" not in str(error):
+                raise
+            raise CopiedInSilence(
+                "computes with memory of another device, which is copied over at every pass"
+            ) from error
         finally:
             tf.config.experimental.set_device_policy(policy)
 

@@ -6,7 +6,7 @@ import copy
 import pickle
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -175,14 +175,10 @@ class TensorFlow(Instruments):
         dtype = next((v.dtype for v in (*trained, *floats)), None)
         home = found[0].device if found else None
         elsewhere = bool(found) and device_of(found[0]) != device_of(tf.zeros(()))
-        policy = tf.config.experimental.get_device_policy()
-        if elsewhere:
-            tf.config.experimental.set_device_policy("explicit")
         try:
-            with tf.device(home):
+            with passing.explicit() if elsewhere else nullcontext(), tf.device(home):
                 yield dtype
         finally:
-            tf.config.experimental.set_device_policy(policy)
             self._found = None
 
     def run(self, handle: Any, call: Call, *, training: bool = False, seed: int = 0) -> tuple[Outputs, Any]:

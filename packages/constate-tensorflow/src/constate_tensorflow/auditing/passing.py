@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import random
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,11 @@ from tensorflow.python.ops import stateful_random_ops
 from constate.instruments import Outputs
 from constate.instruments.inputs import Call
 from constate_tensorflow.auditing.state import bits, has_numbers, is_weight
+
+
+class CopiedInSilence(Exception):
+    """A pass computes with memory on another device than the module's."""
+
 
 MODES = ("training", "is_training")
 """What authors call the argument that says which mode a pass is in: Keras' name and Sonnet's."""
@@ -118,3 +124,18 @@ def rebuilding(call: Call) -> tuple[list[Any], Callable[[list[Any]], Call]]:
         return call.map(lambda leaf: next(rest) if isinstance(leaf, tf.Tensor) else leaf)
 
     return found, again
+
+
+@contextmanager
+def explicit() -> Iterator[None]:
+    """A scope in which what is on another device is not copied over: TensorFlow does so in silence, at every pass."""
+    policy = tf.config.experimental.get_device_policy()
+    tf.config.experimental.set_device_policy("explicit")
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if "conflicting devices" not in str(error):
+            raise
+        raise CopiedInSilence("computes with memory of another device, which is copied over at every pass") from error
+    finally:
+        tf.config.experimental.set_device_policy(policy)

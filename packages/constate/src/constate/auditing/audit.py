@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -132,9 +133,14 @@ class Audit:
             raise Untested("a pass gives no array, so that there is nothing to compare")
         return call
 
+    def require_pass(self) -> None:
+        """Raise ``Untested`` where there are no inputs, or a pass on a fresh instance fails."""
+        _ = self.call
+
     def other(self, number: int) -> Call:
         """Another call of the same shapes."""
-        assert self.call is not None and self.instruments.inputs is not None
+        self.require_pass()
+        assert self.instruments.inputs is not None
         return self.instruments.inputs.other(number)
 
     def others(self, count: int) -> list[Call]:
@@ -192,6 +198,7 @@ class Audit:
         used: list[bool] = []
         make = np.random.default_rng
 
+        @functools.wraps(make)  # instruments replace it as well, by its name
         def noted(*args: Any, **kwargs: Any) -> np.random.Generator:
             used.append(True)
             return make(*args, **kwargs)
@@ -215,7 +222,6 @@ class Audit:
     @cached_property
     def replicas(self) -> Sequence[Replica]:
         """Two replicas, at construction and after a few steps on different data."""
-        assert self.call is not None
         return self.instruments.replicas(self.others(2 * STEPS), STEPS)
 
     # -- outside of the state ----------------------------------------------------------------------------------

@@ -22,23 +22,31 @@ def recognise(factory: Callable[[], Any]) -> tuple[type[Instruments], Any]:
         UsageError: what it makes is a module of no framework that is known and installed.
     """
     points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    for point in points:
-        if point.name.partition(".")[0] in sys.modules:
-            instruments: type[Instruments] = point.load()
-            made = instruments.sketch(factory)
-            if made is not None and instruments.owns(made):
-                return instruments, made
+    # All are loaded before anything is made: some choose the devices, which are fixed when the framework first runs.
+    present: list[type[Instruments]] = [point.load() for point in points if point.name.partition(".")[0] in sys.modules]
+    for instruments in present:
+        made = instruments.sketch(factory)
+        if made is not None and (owner := _owner(made, points)) is not None:
+            return owner, made
     made = factory()
-    for point in _claims(made, points):
-        instruments = point.load()
-        if instruments.owns(made):
-            return instruments, made
+    if (owner := _owner(made, points)) is not None:
+        return owner, made
     form = f"{type(made).__module__}.{type(made).__qualname__}"
     known = ", ".join(sorted({point.dist.name for point in points if point.dist is not None})) or "none"
     raise UsageError(
         f"found a factory of {form}, expected one of a module of torch, flax, tensorflow, keras, or of a callable JAX "
         f"pytree; packages for frameworks that are installed here: {known}"
     )
+
+
+def _owner(made: object, points: list[EntryPoint]) -> type[Instruments] | None:
+    """The instruments of its nearest base class, whichever have sketched it: a Keras layer on torch is a
+    ``torch.nn.Module`` too."""
+    for point in _claims(made, points):
+        instruments: type[Instruments] = point.load()
+        if instruments.owns(made):
+            return instruments
+    return None
 
 
 def _claims(made: object, points: list[EntryPoint]) -> Iterator[EntryPoint]:

@@ -183,11 +183,11 @@ def class_parts(item: Any, internal: Callable[[str | None], bool]) -> Iterator[P
         if internal(cls.__module__) or cls.__module__.partition(".")[0] in sys.stdlib_module_names:
             continue
         for name, member in list(vars(cls).items()):
-            if name.startswith("__") and name.endswith("__") and not isinstance(member, FunctionType):
-                continue
             function = _function(member)
             if function is not None:
                 yield from function_parts(function)
+            elif name.startswith("__") and name.endswith("__"):
+                continue
             elif not isinstance(member, (property, type, MemberDescriptorType)) and not hasattr(member, "__get__"):
                 put = functools.partial(setattr, cls, name)
                 yield Part(f".{name}", member, put, owner=cls, name=name, shared=True)

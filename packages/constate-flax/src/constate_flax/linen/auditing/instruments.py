@@ -47,7 +47,8 @@ class Linen(Functional):
     def __init__(self, factory: Callable[[], Any]) -> None:
         super().__init__(factory)
         self.passes = Passes()
-        self._known: Trees | None = None
+        self._shells: Shells = {}
+        self._trees = Trees(lambda variables: _places(variables, self._shells))
 
     @classmethod
     def owns(cls, made: object) -> bool:
@@ -64,15 +65,20 @@ class Linen(Functional):
         module = make(self.factory, seed)
         if module.scope is not None:  # bound: it brings its variables
             module, variables = module.unbind()
-            return Handle(module, unfreeze(variables), {(): module})
+            self._shells = {(): module}
+            return Handle(module, unfreeze(variables), self._shells)
         shells: dict[tuple[str, ...], nn.Module] = {}
-        return Handle(module, self.passes.init(module, self._example(module), seed, shells), shells)
+        variables = self.passes.init(module, self._example(module), seed, shells)
+        self._shells = shells
+        return Handle(module, variables, shells)
 
     def abstract(self, seed: int) -> Handle:
         module = make(self.factory, seed)
         shells: dict[tuple[str, ...], nn.Module] = {}
         call = self._example(module)
-        return Handle(module, abstract(lambda: self.passes.init(module, call, seed, shells)), shells)
+        variables = abstract(lambda: self.passes.init(module, call, seed, shells))
+        self._shells = shells
+        return Handle(module, variables, shells)
 
     def _example(self, module: nn.Module) -> Call:
         if self.inputs is None:
@@ -89,23 +95,21 @@ class Linen(Functional):
         within = [trained[name] for name in sorted(trained) for _ in jax.tree.leaves(handle.variables[name])]
         return {
             place.path: Leaf(value, within[number], place.owner, place.name, identity_in(handle, number, value))
-            for number, (place, value) in enumerate(self._trees(handle).leaves(handle.variables))
+            for number, (place, value) in enumerate(self._trees.leaves(handle.variables))
             if isinstance(value, STATE)
         }
 
     def at(self, handle: Handle, path: str) -> Any:
-        return jax.tree.leaves(handle.variables)[self._trees(handle).places(handle.variables)[path][0]]
+        return jax.tree.leaves(handle.variables)[self._trees.places(handle.variables)[path][0]]
 
     def put(self, handle: Handle, values: Mapping[str, Any]) -> Handle:
-        return dataclasses.replace(handle, variables=self._trees(handle).refilled(handle.variables, values))
-
-    def _trees(self, handle: Handle) -> Trees:
-        if self._known is None:
-            self._known = Trees(lambda variables: _places(variables, handle.module, handle.shells))
-        return self._known
+        return dataclasses.replace(handle, variables=self._trees.refilled(handle.variables, values))
 
     def optional(self, handle: Handle) -> list[str]:
-        return [path.partition("/")[2] for path in empty_in(handle.variables)]
+        return [place.path.partition("/")[2] for place in empty_in(handle.variables)]
+
+    def holder(self, handle: Handle, path: str) -> type | None:
+        return _holder(handle.shells, path.split("/"))[0]
 
     # -- what is held outside of the state -----------------------------------------------------------------------
 
@@ -139,18 +143,16 @@ class Linen(Functional):
         return Handle(module, variables, handle.shells)
 
 
-def _places(variables: Variables, module: nn.Module, shells: Shells) -> list[Place]:
+def _places(variables: Variables, shells: Shells) -> list[Place]:
     """Every place in the variables, in the order of their leaves: JAX takes the collections by name."""
     found: dict[str, list[Place]] = {collection: [] for collection in sorted(variables)}
     keys = (keys for collection in variables for keys, _ in jax.tree.leaves_with_path(variables[collection]))
     for (path, (collection, _)), inside in zip(located(variables).items(), keys, strict=True):
-        found[collection].append(Place(path, *_holder(module, shells, [keystr((key,), simple=True) for key in inside])))
+        found[collection].append(Place(path, *_holder(shells, [keystr((key,), simple=True) for key in inside])))
     return [place for places in found.values() for place in places]
 
 
-def _holder(module: nn.Module, shells: Shells, names: list[str]) -> tuple[type, str]:
+def _holder(shells: Shells, names: list[str]) -> tuple[type, str]:
     """The class of the innermost submodule above an entry, and what leads to the entry from there."""
-    for length in range(len(names) - 1, -1, -1):
-        if tuple(names[:length]) in shells:
-            return type(shells[tuple(names[:length])]), names[length]
-    return type(module), names[0] if names else ""
+    length = next(n for n in range(len(names), -1, -1) if tuple(names[:n]) in shells)
+    return type(shells[tuple(names[:length])]), names[min(length, len(names) - 1)] if names else ""

@@ -18,8 +18,8 @@ def candidates(made: object) -> Iterator[Inputs]:
     if not isinstance(made, nnx.Module) or not callable(made):
         return
     parameters = list(inspect.signature(type(made).__call__).parameters.values())[1:]
-    required = [p for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-    if len(required) != 1:
+    needed = [p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)]
+    if len(needed) != 1:
         return
     layers = [made, *(layer for _, layer in nnx.iter_graph(made) if isinstance(layer, nnx.Module))]
     for layer in layers:

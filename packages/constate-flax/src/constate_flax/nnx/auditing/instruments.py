@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from unittest import mock
@@ -13,7 +14,7 @@ import numpy as np
 from flax import nnx
 
 from constate.instruments import Replaced
-from constate.instruments.holdings import Part, attributes
+from constate.instruments.holdings import Part, Walk, attributes
 from constate.instruments.inputs import Call, Inputs
 from constate.state import Array
 from constate_flax.nnx.auditing.construction import Construction
@@ -26,7 +27,7 @@ from constate_jax.arrays import split_host
 from constate_jax.auditing.calls import KEYS, arrays_of, refilled, told
 from constate_jax.auditing.functional import Functional
 from constate_jax.auditing.leaves import STATE, Leaf, alike, identity_in
-from constate_jax.auditing.outputs import loss_of, nothing, traceable
+from constate_jax.auditing.outputs import arrays_in, loss_of, nothing, traceable
 from constate_jax.auditing.seeding import MAKERS, make
 from constate_jax.auditing.training import gradient
 
@@ -58,7 +59,7 @@ class NNX(Functional):
     def sketch(cls, factory: Callable[[], Any]) -> object | None:
         split_host()
         try:
-            made: object = without_memory(lambda: _make(factory, 0))
+            made: object = without_memory(lambda: (_make(factory, 0), None))[0]
         except Exception:
             return None
         return made
@@ -80,7 +81,7 @@ class NNX(Functional):
         return module
 
     def abstract(self, seed: int) -> nnx.Module:
-        return without_memory(lambda: _make(self.factory, seed))
+        return without_memory(lambda: (_make(self.factory, seed), None))[0]
 
     def replaced(self) -> list[Replaced]:
         return self._replaced
@@ -122,6 +123,9 @@ class NNX(Functional):
     def optional(self, handle: nnx.Module) -> list[str]:
         return [path for path, slot in slots(handle).items() if slot.value is None]
 
+    def holder(self, handle: nnx.Module, path: str) -> type | None:
+        return slots(handle)[path].owner
+
     # -- what is held outside of the state -----------------------------------------------------------------------
 
     def is_array(self, item: object) -> bool:
@@ -144,6 +148,12 @@ class NNX(Functional):
 
     def own(self, handle: nnx.Module) -> set[int]:
         return super().own(handle) | {id(leaf) for _, leaf in nnx.to_flat_state(nnx.state(handle))}
+
+    def walk(self, handle: nnx.Module) -> Walk:
+        def parts(item: Any) -> Iterator[Part] | None:
+            return iter(()) if item is not handle and _traced(item, type(handle)) else self.parts(item)
+
+        return Walk(self.is_array, parts, self.internals)
 
     def parts(self, item: Any) -> Iterator[Part] | None:
         return attributes(item, INTERNAL) if isinstance(item, nnx.Pytree) else None
@@ -169,20 +179,24 @@ class NNX(Functional):
 
         def noted(module: nnx.Module, variable_type: Any, *args: Any, **kwargs: Any) -> bool:
             self._sown.add(variable_type)
-            return sow(module, variable_type, *args, **kwargs)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # which would name this file and not the author's
+                return sow(module, variable_type, *args, **kwargs)
 
         with mock.patch.object(nnx.Module, "sow", noted):
             yield
 
-    def shaped(self, handle: nnx.Module, call: Call, training: bool, seed: int) -> nnx.Module:
+    def shaped(self, handle: nnx.Module, call: Call, training: bool, seed: int) -> tuple[dict[str, Any], nnx.Module]:
         leaves, merged = split(handle)
         shapes = {number: leaf for number, leaf in enumerate(leaves) if isinstance(leaf, jax.ShapeDtypeStruct)}
 
-        def run(given: dict[int, Any]) -> nnx.Module:
+        def run(given: dict[int, Any]) -> tuple[nnx.Module, dict[str, Any]]:
             module = merged([given.get(number, leaf) for number, leaf in enumerate(leaves)])
-            return self.passed(module, call, training, seed)[1]
+            outputs, module = self.passed(module, call, training, seed)
+            return module, arrays_in(outputs)
 
-        return without_memory(run, shapes)
+        module, outputs = without_memory(run, shapes)
+        return outputs, module
 
     def program(
         self, handle: nnx.Module, call: Call, training: bool, seed: int
@@ -239,3 +253,9 @@ class NNX(Functional):
 
 def _make(factory: Callable[[], Any], seed: int) -> Any:
     return make(factory, seed, {**MAKERS, "rngs": nnx.Rngs})
+
+
+def _traced(item: Any, kind: type) -> bool:
+    """Whether it is the module as it was while it was built without memory, to which an object of the user's still
+    leads: what stands in its place now is another."""
+    return type(item) is kind and not vars(item)["_pytree__state"].trace_state.is_valid()

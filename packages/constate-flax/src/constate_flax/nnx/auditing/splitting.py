@@ -37,15 +37,15 @@ def split(module: nnx.Module) -> tuple[list[Any], Callable[[list[Any]], nnx.Modu
     return leaves, merged
 
 
-def without_memory(run: Callable[..., nnx.Module], *given: Any) -> nnx.Module:
-    """The module that ``run`` gives for shapes, with shapes in the place of JAX arrays."""
+def without_memory(run: Callable[..., tuple[nnx.Module, Any]], *given: Any) -> tuple[nnx.Module, Any]:
+    """What ``run`` gives for shapes: a module, with shapes in the place of JAX arrays, and the shapes of a tree."""
     kept: list[Any] = []
 
-    def arrays(*given: Any) -> dict[int, Any]:
-        kept[:] = split(run(*given))
-        return {number: leaf for number, leaf in enumerate(kept[0]) if isinstance(leaf, jax.Array)}
+    def arrays(*given: Any) -> tuple[dict[int, Any], Any]:
+        module, beside = run(*given)
+        kept[:] = split(module)
+        return {number: leaf for number, leaf in enumerate(kept[0]) if isinstance(leaf, jax.Array)}, beside
 
-    shapes = jax.eval_shape(arrays, *given)
+    shapes, beside = jax.eval_shape(arrays, *given)
     leaves, merged = kept
-    module: nnx.Module = merged([shapes.get(number, leaf) for number, leaf in enumerate(leaves)])
-    return module
+    return merged([shapes.get(number, leaf) for number, leaf in enumerate(leaves)]), beside

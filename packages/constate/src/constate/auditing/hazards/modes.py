@@ -9,7 +9,7 @@ import numpy as np
 from constate.auditing.audit import Audit, attempt_answer, differ
 from constate.auditing.finding import Finding, Severity
 from constate.auditing.hazards.hazard import hazard
-from constate.errors import first_line
+from constate.errors import Unsupported, first_line
 from constate.instruments import Handle
 from constate.instruments.inputs import Call
 from constate.state import is_float, same_bits
@@ -74,7 +74,17 @@ def _changes(audit: Audit) -> Iterator[tuple[str, Change, Call]]:
                 yield f"a call with {new} in the place of {size}", lambda handle: handle, call
     for device in instruments.devices():
         yield f"a move to {device}", lambda handle, device=device: instruments.move(handle, device), audit.call  # type: ignore[misc]
-    yield "a cast to float64", lambda handle: instruments.cast(handle, "float64"), audit.call
+    dtype = _other_float(audit)
+    yield f"a cast to {dtype}", lambda handle: instruments.cast(handle, dtype), audit.call
+
+
+def _other_float(audit: Audit) -> str:
+    """A float type to cast to: a wider one, in which nothing is lost, where the framework has it."""
+    try:
+        audit.instruments.cast(audit.fresh(), "float64")
+    except Unsupported:
+        return "bfloat16"
+    return "float64"
 
 
 def _another(audit: Audit) -> Handle:

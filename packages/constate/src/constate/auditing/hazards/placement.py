@@ -108,6 +108,9 @@ def cast_wrongly(audit: Audit) -> Iterator[Finding]:
                                   "stops at 256")  # fmt: skip
 
 
+GLOBAL = "<global>"
+"""Stands in the path of what a module of Python holds."""
+
 ROUNDED = ("bfloat16", "float16")
 EPSILON = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 LONG = (2048, 512)
@@ -141,7 +144,7 @@ def rounded_constants(audit: Audit) -> Iterator[Finding]:
             path: held
             for path, held in audit.entries.items()
             if is_float(held.dtype)
-            and not held.trainable
+            and (not held.trainable or (not instruments.explicit and audit.constant(path)))
             and path in after
             and after[path].dtype == dtype
             and dtype_named(held.dtype).itemsize > 2
@@ -207,7 +210,11 @@ def _hurt(audit: Audit, inputs: Inputs, constants: Mapping[str, Held], dtype: st
     exact = audit.answer(audit.fresh(), inputs.first())
     if any(not np.isfinite(value).all() for value in exact.values() if is_float(value.dtype)):
         return
-    trained = {p: rounded(state[p]) for p, h in audit.entries.items() if h.trainable and is_float(h.dtype)}
+    trained = {
+        p: rounded(state[p])
+        for p, h in audit.entries.items()
+        if h.trainable and p not in constants and is_float(h.dtype)
+    }
     elsewhere, _ = attempt_answer(
         lambda: audit.answer(audit.put(audit.fresh(), trained), inputs.first().floats(rounded))
     )
@@ -235,7 +242,7 @@ def _hurt(audit: Audit, inputs: Inputs, constants: Mapping[str, Held], dtype: st
 )
 def sharing_changes(audit: Audit) -> Iterator[Finding]:
     """Entries that share memory and are two after a move or a cast: fail where passes move them, else warn. Entries, or
-    arrays held by a class or a default argument, that two instances share and passes move: fail.
+    arrays and numbers held by a class or a default argument, that two instances share and passes move: fail.
 
     What belongs together drifts apart, or what does not belong together moves as one.
     """
@@ -289,14 +296,12 @@ def _shared_by_instances(audit: Audit, first: Handle, second: Handle, moving: se
             yield audit.about("D06", severity, path, message)
     if instruments.inputs is None or audit.abstractly:
         return
-    here = audit.arrays(first)
+    here = audit.loose(second)
     kept = {path: audit.bits(holding) for path, holding in here.items()}
     with restored(here.values()):
-        _, after = instruments.run(first, audit.call, training=True)
-        now = audit.arrays(after)
-        there = {instruments.address(holding.value) for holding in audit.arrays(second).values()}
-        for path, holding in now.items():
-            shared = path in kept and instruments.address(holding.value) in there
-            if shared and not same_bits(audit.bits(holding), kept[path]):
-                message = "is one array in two instances of the module, and passes move it"
+        instruments.run(first, audit.call, training=True)
+        for path, holding in audit.loose(second).items():
+            count = GLOBAL in path and not instruments.is_array(holding.value)  # of all passes, of whatever module
+            if path in kept and not count and not same_bits(audit.bits(holding), kept[path]):
+                message = "is one for two instances of the module: a pass of one moves it for the other"
                 yield audit.about("D06", Severity.FAIL, holding, message)
