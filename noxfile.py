@@ -44,8 +44,14 @@ FRAMEWORKS = {
     "tensorflow": ["tensorflow-cpu"],
     "keras": ["keras", "tensorflow-cpu"],
 }
-AUDITED = {"jax": ["jax"], "flax": ["linen", "nnx"]}
-"""The folders with tests of the instruments of each package, and of labelled modules."""
+AUDITED = {
+    "torch": {"torch": "torch"},
+    "jax": {"jax": "jax"},
+    "flax": {"linen": "linen", "nnx": "nnx"},
+    "tensorflow": {"tensorflow": "tensorflow"},
+    "keras": {"keras_tensorflow": "keras"},
+}
+"""For each package: the folders with tests of its instruments, and those of labelled modules."""
 LIBRARIES = {"jax": ["equinox"]}
 """What labelled modules are written with, beside the framework."""
 TEST_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "mypy")
@@ -103,9 +109,10 @@ def framework(session: nox.Session, name: str) -> None:
     """Types and the shared tests of one package, in an environment that has no other framework."""
     install(session, name, tools=(*TEST_TOOLS, *LIBRARIES.get(name, ())))
     session.run("mypy", f"{PACKAGES[name]}/src")
-    for folder in AUDITED.get(name, ()):
-        session.run("pytest", f"shared_tests/auditing/{folder}", "-n", "2")
-        session.run("pytest", "shared_tests/auditing/test_corpus.py", "-n", "2", "--corpus", folder)
+    one_thread = {"OMP_NUM_THREADS": "1"}  # for two processes on two cores
+    for tests, corpus in AUDITED[name].items():
+        session.run("pytest", f"shared_tests/auditing/{tests}", "-n", "2", env=one_thread)
+        session.run("pytest", "shared_tests/auditing/test_corpus.py", "-n", "2", "--corpus", corpus, env=one_thread)
     backends = [part for backend, package in BACKENDS.items() if package == name for part in ("--backend", backend)]
     if backends:
         session.run("pytest", "shared_tests/contract", "-n", "2", *backends, *session.posargs)

@@ -83,9 +83,55 @@ def run(backend: str | None, names: list[str]) -> None:
         FOUND.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
+def page() -> str:
+    """The agreement in words and a table, disagreements included."""
+    results: dict[str, Any] = json.loads(FOUND.read_text(encoding="utf-8"))
+    rows = [row for row in expected() if row["name"] in results]
+    wrong = {row["name"]: judge(row, results[row["name"]]) for row in rows}
+    labels = [label for row in rows for label in row.get("broken", ())]
+    missed = sum(line.startswith("missed") for lines in wrong.values() for line in lines)
+    cried = sum(line.startswith("fail") for lines in wrong.values() for line in lines)
+    agreed = sum(not lines for lines in wrong.values())
+    packages = len({row["package"] for row in rows})
+    head = f"""# Public modules under audit
+
+{len(rows)} modules of {packages} public packages, installed from PyPI and built offline with random weights. What is
+right about each was written down first, from its source and from public reports, and reproduced by hand
+(`shared_tests/real/expected.toml`); then `constate check` was run on it. Everything below is printed from what that run
+found (`shared_tests/real/found.json`), disagreements included.
+
+**{agreed} of {len(rows)} modules agree** in every law. Of {len(labels)} hazards {len(labels) - missed} were found;
+{cried} fails were reported that the labels do not have.
+
+| module | package | framework | broken, by its label | audit |
+|---|---|---|---|---|
+"""
+    lines = []
+    for row in rows:
+        broken = ", ".join(f"{label['law']} `{label['entry']}`" for label in row.get("broken", ())) or "-"
+        said = "agrees" if not wrong[row["name"]] else "<br>".join(map(_cell, wrong[row["name"]]))
+        package = f"{row['package']} {row['version']}"
+        lines.append(f"| {row['name']} | {package} | {row['backend']} | {broken} | {said} |")
+    why = "\n".join(
+        f"- **{row['name']}**, {label['law']} of `{label['entry']}`: {label['why']}"
+        + (f" ([report]({label['link']}))" if "link" in label else "")
+        for row in rows
+        for label in row.get("broken", ())
+    )
+    return f"{head}{chr(10).join(lines)}\n\n## Why each is broken\n\n{why}\n"
+
+
+def _cell(line: str) -> str:
+    return (line if len(line) < 200 else line[:200] + "…").replace("|", "\\|").replace("\n", " ")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backend", choices=FILES)
     parser.add_argument("names", nargs="*")
+    parser.add_argument("--page", action="store_true", help="write the page from what was found")
     given = parser.parse_args()
-    run(given.backend, given.names)
+    if given.page:
+        PAGE.write_text(page(), encoding="utf-8")
+    else:
+        run(given.backend, given.names)

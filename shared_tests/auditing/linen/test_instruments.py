@@ -294,7 +294,7 @@ def test_a_bound_module_brings_its_state_and_others_need_inputs() -> None:
     with pytest.raises(UsageError, match="inputs"):
         Linen(lambda: nn.Dense(3)).build(0)
     report = constate.check(lambda: nn.Dense(3))
-    assert {str(verdict) for verdict in report.verdicts.values()} == {"untested"}, report
+    assert {str(verdict) for verdict in report.verdicts.values()} <= {"untested", "not-applicable"}, report
 
 
 def test_every_name_of_a_mode_is_known() -> None:

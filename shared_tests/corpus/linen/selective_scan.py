@@ -10,6 +10,7 @@ from flax import linen as nn
 HAZARD: str | None = None
 ENTRY: str | None = None
 ALSO: frozenset[str] = frozenset()
+WARNS: frozenset[str] = frozenset({"G03"})
 INPUTS: list[str] = ["f32[2,12,8]"]
 
 

@@ -10,6 +10,7 @@ from flax import nnx
 HAZARD: str | None = None
 ENTRY: str | None = None
 ALSO: frozenset[str] = frozenset()
+WARNS: frozenset[str] = frozenset({"G03"})
 INPUTS: list[str] = ["f32[2,12,8]"]
 
 Pair = tuple[jax.Array, jax.Array]

@@ -56,7 +56,7 @@ def assignments() -> Iterator[list[Assigned]]:
 
     def note(self: Any, name: str, value: Any) -> None:
         old = object.__getattribute__(self, "__dict__").get(name)
-        if isinstance(old, keras.Variable) and isinstance(value, keras.Variable) and old is not value:
+        if old is not None and old is not value and all(isinstance(item, keras.Variable) for item in (old, value)):
             found.append(Assigned(self, name, old, value))
         original(self, name, value)
 

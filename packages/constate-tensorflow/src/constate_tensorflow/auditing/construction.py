@@ -32,7 +32,7 @@ def assignments() -> Iterator[list[Assigned]]:
 
     def note(self: Any, name: str, value: Any) -> None:
         old = object.__getattribute__(self, "__dict__").get(name)
-        if isinstance(old, tf.Variable) and isinstance(value, (tf.Variable, tf.Tensor)) and old is not value:
+        if old is not None and _loses(old, value):
             found.append(Assigned(self, name, old, value))
         original(self, name, value)
 
@@ -41,6 +41,10 @@ def assignments() -> Iterator[list[Assigned]]:
         yield found
     finally:
         _ASSIGNING.__setattr__ = original
+
+
+def _loses(old: Any, new: Any) -> bool:
+    return old is not new and isinstance(old, tf.Variable) and isinstance(new, (tf.Variable, tf.Tensor))
 
 
 def replaced(found: list[Assigned], held: Mapping[str, Slot]) -> Iterator[Replaced]:

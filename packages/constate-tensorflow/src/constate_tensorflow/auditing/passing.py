@@ -17,13 +17,12 @@ from constate.instruments import Outputs
 from constate.instruments.inputs import Call
 from constate_tensorflow.auditing.state import bits, has_numbers, is_weight
 
-
-class CopiedInSilence(Exception):
-    """A pass computes with memory on another device than the module's."""
-
-
 MODES = ("training", "is_training")
 """What authors call the argument that says which mode a pass is in: Keras' name and Sonnet's."""
+
+
+class CopiedInSilence(Exception):
+    """A pass computes with memory on another device than the module's, which TensorFlow copies over in silence."""
 
 
 def seed_all(seed: int) -> None:

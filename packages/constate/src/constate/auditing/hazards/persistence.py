@@ -316,10 +316,10 @@ def lost_abstractly(audit: Audit) -> Iterator[Finding]:
     try:
         real = instruments.load(instruments.reinitialise(real), saved)
     except Exception:
-        lost = list(_without_memory(audit, real))
-        if not lost:
+        bare = list(_without_memory(audit, real))
+        if not bare:
             raise
-        yield from lost  # the load misses what the build without memory did not keep as an entry
+        yield from bare  # the load misses what the build without memory did not keep as an entry
         return
     after = audit.state(real)
     entries = instruments.entries(golden)
