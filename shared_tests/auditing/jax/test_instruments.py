@@ -131,6 +131,8 @@ def test_another_structure_shape_or_dtype_is_refused_by_name(pytrees: Pytrees, c
     other = Pytrees(lambda: dataclasses.replace(build(), **change))
     with pytest.raises(Refused, match=next(iter(change))):
         pytrees.load(pytrees.build(0), other.save(other.build(0)))
+    with pytest.raises(Refused, match=next(iter(change))):
+        other.load(other.build(0), pytrees.save(pytrees.build(0)))
 
 
 def test_no_two_copies_are_one(pytrees: Pytrees) -> None:
@@ -281,6 +283,22 @@ def test_what_is_no_module_is_not_taken_for_one(made: Any) -> None:
     assert not Pytrees.owns(made)
     with pytest.raises(UsageError, match="pytree"):
         Pytrees(lambda: made).build(0)
+
+
+def test_outputs_of_any_structure() -> None:
+    class Foreign:
+        def __init__(self, value: Any) -> None:
+            self.value, self.more = value, [value]
+
+    def shapes(outputs: Callable[[jax.Array], Any]) -> dict[str, tuple[int, ...]]:
+        made = Pytrees(lambda: ([jnp.ones(2)], lambda tree, x: outputs(x * tree[0])))
+        found, _ = made.run(made.build(0), parse_all(["f32[2]"]).first())
+        return {path: array.shape for path, array in found.items()}
+
+    assert shapes(lambda y: y) == {"": (2,)}
+    assert shapes(lambda y: [{"f": Foreign(y), "n": 2.5, "s": "text"}]) == {"0/f/value": (2,), "0/n": ()}
+    assert shapes(lambda y: {"a": y, 1: y[:1]}) == {"['a']": (2,), "[1]": (1,)}, "keys that cannot be sorted"
+    assert shapes(lambda y: None) == {}
 
 
 def test_odd_dtypes_and_empty_arrays_cross() -> None:

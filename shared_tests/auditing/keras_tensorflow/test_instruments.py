@@ -48,7 +48,7 @@ class Norm(keras.layers.Layer):
         self.mean = self.add_weight(name="average", shape=(4,), initializer="zeros", trainable=False)
         self.fixed = self.add_weight(name="fixed", shape=(4,), initializer="ones")
         self.fixed.trainable = False
-        self.alias = [self.fixed]
+        self.alias = [self.fixed, self.fixed._value]
         for layer in (self.inner[0], self.inner[1]["deep"], *self.lost, self.dropout):
             layer.build(input_shape)
 

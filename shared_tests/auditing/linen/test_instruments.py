@@ -180,10 +180,27 @@ def test_what_is_held_outside(instruments: Linen) -> None:
     assert {"log.drawn", "table", "doubled"} <= arrays
     assert all(path.startswith(("log.", "table", "doubled")) for path in arrays), "neither entries nor their names"
     numbers = {h.path for h in instruments.holdings(module)}
-    assert {"width", "block.scale"} <= numbers, "fields of submodules that are made within a pass"
+    assert {"width", "block.scale"} <= numbers
+    bare = instruments.abstract(0)
+    assert bare.module.log.seen and not [
+        h for h in instruments.holdings(bare) if isinstance(h.value, jax.core.Tracer)
+    ], "what a traced pass left"
     (found,) = (h for h in instruments.holdings(module) if h.path == "log.drawn")
     found.put(jnp.zeros(2))
     assert not module.module.log.drawn.any(), "put reaches the module itself"
+
+
+def test_what_submodules_hold_that_are_made_within_a_pass() -> None:
+    class Outer(nn.Module):
+        @nn.compact
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return nn.Dense(2)(Block(Log(), name="inside")(x, False))
+
+    made = Linen(Outer)
+    made.inputs = parse_all(["f32[3,4]"])
+    held = {h.path: h for h in made.holdings(made.build(0))}
+    assert held["inside.scale"].value == 0.5 and held["inside.scale"].owner is Block
+    assert held["inside.log.drawn"].value.shape == (2,)
 
 
 @pytest.mark.parametrize("how", ["deepcopy", "pickle"])
@@ -255,6 +272,25 @@ def test_a_pass_in_eval_mode_that_insists_may_move_and_draw() -> None:
     start = made.read(module, "count")
     _, after = made.run(module, call)
     assert made.read(after, "count") == start + 1
+
+
+def test_a_pass_in_eval_mode_that_only_asks_moves_nothing() -> None:
+    class Asks(nn.Module):
+        @nn.compact
+        def __call__(self, x: jax.Array) -> jax.Array:
+            count = self.variable("cache", "count", jnp.zeros, ())
+            if self.is_mutable_collection("cache"):
+                count.value += 1
+            return x + self.has_rng("dropout")
+
+    made = Linen(Asks)
+    made.inputs = parse_all(["f32[2]"])
+    module, call = made.build(0), made.inputs.first()
+    evaluated, after = made.run(module, call)
+    assert same_bits(made.read(after, "count"), made.read(module, "count"))
+    trained, after = made.run(module, call, training=True)
+    assert made.read(after, "count") == made.read(module, "count") + 1
+    np.testing.assert_allclose(trained[""], evaluated[""] + 1)
 
 
 def test_literals_are_known_by_their_bits(instruments: Linen) -> None:

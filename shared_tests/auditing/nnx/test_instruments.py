@@ -43,6 +43,7 @@ class Norm(nnx.Module):
         self.tree = Frozen({"a": jnp.ones(2), "b": [jnp.zeros(1, jnp.bfloat16)]})
         self.absent = Frozen(None)
         self.table = np.arange(4, dtype=np.float32)
+        self.gains = nnx.List([Frozen(jnp.ones(1))])
         self.inner = nnx.List([nnx.Linear(4, 4, rngs=rngs), nnx.Dropout(0.5, rngs=rngs)])
         self.passes, self.log = 0, [0]
 
@@ -58,7 +59,7 @@ class Norm(nnx.Module):
 
 
 PATHS = {
-    "weight", "stopped", "mean", "seen", "tree/a", "tree/b/0", "table",
+    "weight", "stopped", "mean", "seen", "tree/a", "tree/b/0", "table", "gains/0",
     "inner/0/kernel", "inner/0/bias", "inner/1/rngs/key", "inner/1/rngs/count",
 }  # fmt: skip
 TRAINED = {"weight", "stopped", "inner/0/kernel", "inner/0/bias"}
@@ -78,6 +79,7 @@ def test_entries_are_all_there_and_say_what_they_are(instruments: NNX) -> None:
     assert (held["inner/1/rngs/key"].dtype, held["inner/1/rngs/key"].shape) == ("uint32", (2,))
     assert (held["seen"].dtype, held["tree/b/0"].dtype) == ("int32", "bfloat16")
     assert held["weight"].owner is Norm and held["tree/a"].name == "tree"
+    assert held["gains/0"].owner is Norm and held["gains/0"].name == "gains"
     assert held["inner/0/kernel"].owner is nnx.Linear and held["inner/0/kernel"].name == "kernel"
     assert len({one.identity for one in held.values()}) == len(held)
     assert instruments.optional(instruments.build(0)) == ["absent"]
@@ -100,7 +102,7 @@ def test_a_pass_moves_the_module_and_leaves_no_intermediates(instruments: NNX) -
     assert first.keys() == {"y", "parts/0"} and first["y"].shape == (3, 4)
     again, module = instruments.run(module, call)
     assert same_bits(first["y"], again["y"]), "no dropout in eval mode"
-    assert instruments.entries(module).keys() == PATHS
+    assert instruments.entries(module).keys() == PATHS and not hasattr(module, "raw")
     noisy, module = instruments.run(module, call, training=True)
     assert (noisy["y"] == 1 + np.arange(4)).any(), "dropped"
     assert instruments.read(module, "seen") == 1 and instruments.read(module, "mean").any()
@@ -218,6 +220,10 @@ def test_a_pass_without_memory_shows_what_it_makes(instruments: NNX) -> None:
     outputs, after = made.run(made.abstract(0), call, training=True)
     assert outputs[""].shape == (3, 4) and made.entries(after)["late"].device == "none"
     assert made.entries(made.run(made.abstract(0), call)[1]).keys() == {"weight"}
+    module = made.build(0)
+    assert made.read(module, "weight").all()
+    _, module = made.run(module, call, training=True)
+    np.testing.assert_allclose(made.read(module, "late"), call.args[0].mean(0), rtol=1e-6)
 
 
 def test_another_seed_draws_other_values() -> None:

@@ -32,7 +32,8 @@ def arrays_in(outputs: Any) -> dict[str, Any]:
         elif isinstance(leaf, (bool, int, float, complex)):
             found[path] = np.asarray(leaf)
         else:
-            found |= {path + inside: array for inside, array in arrays_within(leaf, is_array)}
+            inside = arrays_within(leaf, is_array)
+            found |= {f"{path}/{below}" if path else below: array for below, array in inside}
     return found
 
 

@@ -8,6 +8,7 @@ from constate.auditing.hazards.hazard import HAZARDS, Hazard, get_hazard
 
 for _chapter in (
     "persistence",
+    "building",
     "storing",
     "placement",
     "gradients",

@@ -14,8 +14,8 @@ from constate.auditing.hazards.hazard import hazard
 from constate.errors import Unsupported, first_line
 from constate.instruments import Handle, Held
 from constate.instruments.holdings import Holding
-from constate.laws import NotApplicable, Untested
-from constate.state import Array, garbage, is_float, poisoned, same_bits
+from constate.laws import Untested
+from constate.state import Array, same_bits
 
 
 @hazard(
@@ -280,99 +280,3 @@ def _differing(audit: Audit, first: Handle, second: Handle) -> list[tuple[Held |
 
 def _same(first: Array, second: Array) -> bool:
     return first.dtype == second.dtype and same_bits(first, second)
-
-
-@hazard(
-    "P11",
-    values=False,
-    fine="""Entries that a library sets again itself after it has given memory (position numbers of type int64 in
-    transformers, for example), and modules that are only ever built with memory.""",
-)
-def lost_abstractly(audit: Audit) -> Iterator[Finding]:
-    """Build without memory, give memory, poison every byte, run the module's own re-initialisation hooks, load: an
-    entry that is wrong then and changes the outputs: fail. One that changes no output: info.
-
-    This is how large models are loaded. A constructor that needs values cannot be built so: untested. A module that is
-    too large for memory is judged by what its hooks write: fail for floats, warn for others, of which no output can be
-    seen.
-    """
-    instruments = audit.instruments
-    if audit.abstractly:
-        yield from _never_set(audit)
-        return
-    golden = audit.fresh(0)
-    saved = instruments.save(golden)
-    try:
-        real = instruments.abstract(1)
-    except Unsupported as absent:
-        raise NotApplicable(absent.reason) from absent
-    except Exception as error:
-        raise Untested(f"cannot be built without memory: {first_line(error)}") from error
-    real = instruments.materialise(real)
-    expected = audit.pristine(0)
-    for path, held in instruments.entries(real).items():
-        if path in expected and held.shape == expected[path].shape:
-            real = instruments.write(real, path, poisoned(expected[path]))
-    try:
-        real = instruments.load(instruments.reinitialise(real), saved)
-    except Exception:
-        bare = list(_without_memory(audit, real))
-        if not bare:
-            raise
-        yield from bare  # the load misses what the build without memory did not keep as an entry
-        return
-    after = audit.state(real)
-    entries = instruments.entries(golden)
-    for path, held in entries.items():
-        value = expected[path]
-        if path in after and same_bits(after[path], value):
-            continue
-        lost = path not in after or same_bits(after[path], poisoned(value))
-        if not lost and path in audit.seeded:
-            continue  # drawn anew, which is for P09 to judge
-        matters = _matters(audit, path, garbage(value) if lost else after[path])
-        what = "is gone" if path not in after else "keeps whatever bytes the memory had" if lost else "is wrong"
-        message = f"{what} after a build without memory and a load"
-        if matters:
-            yield audit.about("P11", Severity.FAIL, held, f"{message}, and the outputs are wrong")
-        else:
-            yield audit.about("P11", Severity.INFO, held, f"{message}; no output showed it")
-    yield from _without_memory(audit, real)
-
-
-def _never_set(audit: Audit) -> Iterator[Finding]:
-    """The entries of a module without memory that are not saved and that no hook writes."""
-    instruments = audit.instruments
-    handle = audit.fresh()
-    before = instruments.stamps(handle)
-    if not before:
-        audit.require_values()
-    after = instruments.stamps(instruments.reinitialise(handle))
-    for path, held in instruments.entries(handle).items():
-        if not held.persistent and after.get(path) == before.get(path):
-            severity = Severity.FAIL if is_float(held.dtype) else Severity.WARN
-            message = "is not saved, and nothing sets it again after a build without memory"
-            yield audit.about("P11", severity, held, message)
-    yield from _without_memory(audit, handle)
-
-
-def _without_memory(audit: Audit, handle: Handle) -> Iterator[Finding]:
-    for holding in audit.arrays(handle).values():
-        if audit.instruments.device(holding.value) in ("meta", "none"):
-            yield audit.about("P11", Severity.FAIL, holding, "has no memory after a build without memory and a load, "
-                              "because it is not an entry")  # fmt: skip
-
-
-def _matters(audit: Audit, path: str, value: Array) -> bool:
-    """Whether wrong bits in an entry change the outputs; yes, where that cannot be tried."""
-    if audit.instruments.inputs is None:
-        return True
-    for training in (False, True):
-        expected, error = attempt_answer(lambda training=training: audit.answer(audit.fresh(0), training=training))  # type: ignore[misc]
-        if error is not None or expected is None:
-            continue
-        wrong = audit.instruments.write(audit.fresh(0), path, value)
-        found, error = attempt_answer(lambda wrong=wrong, training=training: audit.answer(wrong, training=training))  # type: ignore[misc]
-        if error is not None or found is None or differ(found, expected):
-            return True
-    return False
