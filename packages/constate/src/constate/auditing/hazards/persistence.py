@@ -139,8 +139,11 @@ def _blamed(audit: Audit, handle: Handle, how: str) -> Holding | str:
         if not copyable(holding.value):
             return holding
     path, item = "", audit.instruments.root(handle)
+    seen = set()
     for _ in range(DEPTH):
-        inside = next(((name, value) for name, value in _inside(audit, item) if not copyable(value)), None)
+        seen.add(id(item))
+        within = ((name, value) for name, value in _inside(audit, item) if id(value) not in seen)
+        inside = next(((name, value) for name, value in within if not copyable(value)), None)
         if inside is None:
             break
         path, item = f"{path}.{inside[0]}".removeprefix("."), inside[1]
@@ -151,13 +154,16 @@ DEPTH = 12
 
 
 def _inside(audit: Audit, item: Any) -> list[tuple[str, Any]]:
-    if isinstance(item, dict):
-        return [(str(key), value) for key, value in dict.items(item)]
-    if isinstance(item, (list, tuple)):
-        return [(str(index), value) for index, value in enumerate(item)]
+    parts = audit.instruments.parts(item)
     # First what the author put there, then what the framework keeps, such as hooks.
-    parts = audit.instruments.parts(item) or ()
-    own = [(part.suffix.removeprefix("."), part.value) for part in parts]
+    own = [(part.suffix.removeprefix("."), part.value) for part in parts or ()]
+    if parts is None:
+        if isinstance(item, dict):
+            return [(str(key), value) for key, value in dict.items(item)]
+        if isinstance(item, (list, tuple)):
+            return [(str(index), value) for index, value in enumerate(item)]
+        if type(item).__module__.partition(".")[0] in audit.instruments.internals:
+            return []
     try:
         return own + list(object.__getattribute__(item, "__dict__").items())
     except Exception:  # an object without attributes of its own
