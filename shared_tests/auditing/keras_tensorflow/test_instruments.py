@@ -41,6 +41,8 @@ class Norm(keras.layers.Layer):
         self.window = ops.ones((4,))
         self.helper = Helper(keras.Variable(1.0))
         self.plain = tf.Variable(1.0)
+        self.module = tf.Module()
+        self.module.weight = tf.Variable(1.0)
         self.lock = threading.Lock()
         self.reads = 0
 
@@ -111,8 +113,8 @@ def test_what_is_held_outside_is_found_and_no_property_is_run(instruments: Any) 
     reads = module.reads
     found = instruments.holdings(module)
     arrays = {h.path: h for h in found if instruments.is_array(h.value)}
-    assert arrays.keys() == {"window", "helper.value", "plain"}
-    assert {path for path, held in arrays.items() if instruments.is_variable(held.value)} == {"helper.value", "plain"}
+    assert arrays.keys() == {"window", "helper.value", "plain", "module.weight"}
+    assert {path for path, held in arrays.items() if not instruments.is_variable(held.value)} == {"window"}
     assert arrays["window"].source.startswith("shared_tests/auditing/keras_tensorflow/test_instruments.py:")
     assert module.reads == reads > 0
 
@@ -203,6 +205,47 @@ def test_a_layer_of_arrays_is_not_copied_and_the_argument_to_blame_is_named() ->
         made.copy(module, "deepcopy")
     with pytest.raises(Unsupported):
         made.copy(module, "from_config")
+
+
+def test_a_layer_that_only_a_call_builds_is_named() -> None:
+    class Half(keras.layers.Layer):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.dense = keras.layers.Dense(2, name="dense")
+
+        def build(self, input_shape: Any) -> None:
+            self.scale = self.add_weight(name="scale", shape=())
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x * self.scale)
+
+    made = instruments_of(Half, "f32[2,4]")
+    module = made.build(0)
+    assert "dense/kernel" in made.entries(module), "the layer is run where nothing else builds what is in it"
+    assert made.hindrance(module, "deepcopy") == "dense"
+    with pytest.raises(ValueError, match="never built"):
+        made.copy(module, "deepcopy")
+
+
+def test_a_build_that_fails_leaves_nothing_to_the_next() -> None:
+    class Unbuildable(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = keras.layers.Dense(4)
+            self.second = keras.layers.Dense(4, kernel_initializer=refuse)
+
+        def call(self, x: Any) -> Any:
+            return self.second(self.first(x))
+
+    def refuse(shape: Any, dtype: Any = None) -> Any:
+        if tf.executing_eagerly():
+            raise RuntimeError("no such type")
+        return ops.zeros(shape, dtype)
+
+    with pytest.raises(Exception, match=r"no such type|_value|initial"):
+        instruments_of(Unbuildable, "f32[2,4]").build(0)
+    instruments_of(Norm, "f32[3,4]").build(0)
+    assert instruments_of(lambda: keras.Sequential([keras.layers.Dense(2)]), "f32[3,4]").build(0).built
 
 
 def test_moves_casts_and_freezing(instruments: Any) -> None:

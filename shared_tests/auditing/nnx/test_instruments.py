@@ -51,6 +51,7 @@ class Norm(nnx.Module):
         self.passes += 1
         self.log.append(self.passes)
         self.sow(nnx.Intermediate, "raw", x)
+        self.sow(Frozen, "size", x.sum(), init_fn=lambda: 0.0, reduce_fn=lambda old, new: old + new)
         if training:
             self.mean[...] = 0.9 * self.mean[...] + 0.1 * x.mean(0)
             self.seen.set_value(self.seen.get_value() + 1)
@@ -102,7 +103,7 @@ def test_a_pass_moves_the_module_and_leaves_no_intermediates(instruments: NNX) -
     assert first.keys() == {"y", "parts/0"} and first["y"].shape == (3, 4)
     again, module = instruments.run(module, call)
     assert same_bits(first["y"], again["y"]), "no dropout in eval mode"
-    assert instruments.entries(module).keys() == PATHS and not hasattr(module, "raw")
+    assert instruments.entries(module).keys() == PATHS and not {"raw", "size"} & vars(module).keys()
     noisy, module = instruments.run(module, call, training=True)
     assert (noisy["y"] == 1 + np.arange(4)).any(), "dropped"
     assert instruments.read(module, "seen") == 1 and instruments.read(module, "mean").any()

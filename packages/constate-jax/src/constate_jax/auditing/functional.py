@@ -27,6 +27,7 @@ from constate_jax.arrays import (
     to_numpy,
 )
 from constate_jax.auditing.calls import arrays_of, refilled
+from constate_jax.auditing.copying import copied
 from constate_jax.auditing.drawing import drawn_by
 from constate_jax.auditing.leaves import (
     ARRAYS,
@@ -35,7 +36,6 @@ from constate_jax.auditing.leaves import (
     alike,
     astype,
     bits,
-    copied,
     form_of,
     inexact,
     require_same,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import pickle
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from constate.errors import Refused, Unsupported
+from constate.errors import Refused
 from constate.state import Array
 from constate_jax.arrays import is_key, like, plain, rounded, to_numpy
 from constate_jax.auditing.programs import identity_of
@@ -87,20 +84,6 @@ def place_of(array: jax.Array) -> Any:
 def inexact(value: Any) -> bool:
     """Whether a gradient can be taken by it."""
     return hasattr(value, "dtype") and not is_key(value) and bool(jnp.issubdtype(value.dtype, jnp.inexact))
-
-
-def copied(item: Any, how: str) -> Any:
-    """A copy of anything."""
-    if how == "deepcopy":
-        # Copies of JAX arrays are JAX's own affair, and are compiled for each shape: they are made beforehand.
-        arrays = [leaf for leaf in jax.tree.leaves(item) if isinstance(leaf, jax.Array) and not is_key(leaf)]
-        return copy.deepcopy(item, {id(a): jax.device_put(to_numpy(a), place_of(a)) for a in arrays})
-    try:
-        return pickle.loads(pickle.dumps(item))
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        if re.search(r"(it's not the same object as|attribute lookup .* on) (jax|flax|optax|equinox)\.", str(error)):
-            raise Unsupported("a function of the framework that is part of the module cannot be pickled") from error
-        raise
 
 
 def require_same(saved: Mapping[str, Array], expected: Mapping[str, jax.ShapeDtypeStruct]) -> None:

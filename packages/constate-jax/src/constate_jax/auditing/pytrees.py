@@ -15,6 +15,7 @@ from constate.instruments.holdings import Part, attributes
 from constate.instruments.inputs import Call
 from constate_jax.arrays import split_host
 from constate_jax.auditing.calls import MODES, told
+from constate_jax.auditing.copying import copied
 from constate_jax.auditing.fixes import FIXES
 from constate_jax.auditing.functional import Functional
 from constate_jax.auditing.leaves import (
@@ -23,7 +24,6 @@ from constate_jax.auditing.leaves import (
     Leaf,
     alike,
     bits,
-    copied,
     form_of,
     identity_in,
     inexact,

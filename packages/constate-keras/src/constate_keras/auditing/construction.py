@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import keras
+from keras.src.backend.common import global_state
 
 from constate.instruments import Replaced
 from constate.state import Array, same_bits
@@ -37,6 +38,17 @@ def build(layer: Any, first: Callable[[], Any]) -> None:
             first()
     finally:
         object.__delattr__(layer, "call")
+
+
+@contextmanager
+def forgetting() -> Iterator[None]:
+    """A scope for what may build and fail: Keras then goes on trying to give values to the variables of the layer, and
+    fails at it whenever another one is built."""
+    try:
+        yield
+    except BaseException:
+        global_state.set_global_attribute("uninitialized_variables", [])
+        raise
 
 
 class Assigned(NamedTuple):

@@ -88,7 +88,7 @@ class Keras(Instruments):
     def build(self, seed: int) -> Any:
         self._found = None
         self._seed(seed)
-        with construction.assignments() as found:
+        with construction.forgetting(), construction.assignments() as found:
             handle = self.factory()
             self._build(handle)
         self._replaced = list(construction.replaced(found, state.places(handle), self.value)) if found else []
@@ -104,10 +104,12 @@ class Keras(Instruments):
                 raise UsageError("is not built, and its inputs are not known; give them: inputs=['f32[8,16]']")
             return
         call = self._tensors(self.inputs.first())
-        if not handle.built:
-            construction.build(handle, lambda: passing.invoke(handle, call, False))
-        if state.unbuilt(handle):
-            passing.invoke(handle, call, False)
+        with construction.forgetting(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras says so of every layer that only a call can build
+            if not handle.built:
+                construction.build(handle, lambda: passing.invoke(handle, call, False))
+            if state.unbuilt(handle):
+                passing.invoke(handle, call, False)
 
     def replaced(self) -> list[Replaced]:
         return self._replaced
@@ -256,13 +258,20 @@ class Keras(Instruments):
         return ("deepcopy", "pickle", "from_config")
 
     def hindrance(self, handle: Any, how: str) -> str | None:
-        with keras.saving.custom_object_scope(state.classes(handle)):
+        with self._copying(handle):
             return configuring.hindrance(handle)
 
     def copy(self, handle: Any, how: str) -> Any:
-        # Keras copies by its own saving, which finds classes that are registered, or that a scope names.
-        with keras.saving.custom_object_scope(state.classes(handle)):
+        with self._copying(handle):
             return self._copy(handle, how)
+
+    @contextmanager
+    def _copying(self, handle: Any) -> Iterator[None]:
+        """Keras copies by its own saving, which finds classes that are registered, or that a scope names."""
+        classes = keras.saving.custom_object_scope(state.classes(handle))
+        with construction.forgetting(), classes, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what counts is what the copy is
+            yield
 
     def _copy(self, handle: Any, how: str) -> Any:
         if how == "deepcopy":

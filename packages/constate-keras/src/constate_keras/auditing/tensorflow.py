@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.python.ops import stateful_random_ops
 
 from constate.instruments import Baked
-from constate.instruments.holdings import Part
+from constate.instruments.holdings import Part, attributes
 from constate.state import Array, describe
 from constate_keras.auditing.instruments import Keras
 from constate_keras.tensorflow.engine import several_cpus
@@ -67,6 +67,9 @@ class OnTensorFlow(Keras):
         return None
 
     def parts(self, item: Any) -> Iterator[Part] | None:
+        if isinstance(item, tf.Module):
+            names = map(str, object.__getattribute__(item, "__dict__"))
+            return attributes(item, frozenset(name for name in names if name.startswith(("_self_", "_name"))))
         found = super().parts(item)
         if found is None and type(item).__module__.startswith("tensorflow.") and not self.is_variable(item):
             components = self.components(item)

@@ -21,8 +21,9 @@ from constate_flax.linen.auditing.holding import parts_of, parts_of_root
 from constate_flax.linen.auditing.passes import Passes, Shells
 from constate_flax.linen.tree import PARAMS, Variables, located
 from constate_jax.arrays import split_host
+from constate_jax.auditing.copying import copied
 from constate_jax.auditing.functional import Functional
-from constate_jax.auditing.leaves import STATE, Leaf, copied, identity_in
+from constate_jax.auditing.leaves import STATE, Leaf, identity_in
 from constate_jax.auditing.seeding import make
 from constate_jax.auditing.trees import Place, Trees, abstract, empty_in
 

@@ -49,7 +49,7 @@ class NNX(Functional):
         super().__init__(factory)
         self._replaced: list[Replaced] = []
         self._known: tuple[nnx.Module, dict[str, Slot]] | None = None
-        self._sown: set[type] = {nnx.Intermediate, nnx.Perturbation}
+        self._sown: set[str] = set()
 
     @classmethod
     def owns(cls, made: object) -> bool:
@@ -92,11 +92,8 @@ class NNX(Functional):
         found = {}
         for number, (path, slot) in enumerate(slots(handle).items()):
             if slot.value is not None:
-                variable = isinstance(slot.leaf, nnx.Variable)
-                whole = variable and slot.inside is None
-                identity = (
-                    id(slot.leaf) if whole else identity_in(slot.leaf if variable else handle, number, slot.value)
-                )
+                holder = slot.leaf if isinstance(slot.leaf, nnx.Variable) else handle
+                identity = id(slot.leaf) if slot.whole else identity_in(holder, number, slot.value)
                 found[path] = Leaf(slot.value, isinstance(slot.leaf, nnx.Param), slot.owner, slot.name, identity)
         return found
 
@@ -162,8 +159,8 @@ class NNX(Functional):
 
     def passed(self, handle: nnx.Module, call: Call, training: bool, seed: int) -> tuple[Any, nnx.Module]:
         self._known = None
-        outputs = self._outputs(handle, call, training, seed)
-        nnx.pop(handle, tuple(self._sown))
+        with self._nothing_sown(handle):
+            outputs = self._outputs(handle, call, training, seed)
         return outputs, handle
 
     def _outputs(self, module: nnx.Module, call: Call, training: bool, seed: int) -> Any:
@@ -177,14 +174,21 @@ class NNX(Functional):
     def _sowing(self) -> Iterator[None]:
         sow: Callable[..., bool] = nnx.Module.sow
 
-        def noted(module: nnx.Module, variable_type: Any, *args: Any, **kwargs: Any) -> bool:
-            self._sown.add(variable_type)
+        def noted(module: nnx.Module, variable_type: Any, name: str, *args: Any, **kwargs: Any) -> bool:
+            self._sown.add(name)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # which would name this file and not the author's
-                return sow(module, variable_type, *args, **kwargs)
+                return sow(module, variable_type, name, *args, **kwargs)
 
         with mock.patch.object(nnx.Module, "sow", noted):
             yield
+
+    @contextlib.contextmanager
+    def _nothing_sown(self, handle: nnx.Module) -> Iterator[None]:
+        """Take out of the module what a pass gives back by ``sow``, as its users do: it is no state."""
+        before = {keys for keys, _ in nnx.to_flat_state(nnx.state(handle))}
+        yield
+        nnx.pop(handle, lambda keys, leaf: keys[-1] in self._sown and keys not in before)
 
     def shaped(self, handle: nnx.Module, call: Call, training: bool, seed: int) -> tuple[dict[str, Any], nnx.Module]:
         leaves, merged = split(handle)
@@ -227,7 +231,7 @@ class NNX(Functional):
             return nothing() if found is None else found, arrays
 
         # As nnx.grad does it, which gives no way to compile the way back.
-        with nnx.update_context(TAG):
+        with self._nothing_sown(handle), nnx.update_context(TAG):
             with nnx.split_context(TAG) as context:
                 parts: Any = context.split(handle, lambda keys, value: keys in chosen, ...)
             graph, wanted, rest = parts
@@ -235,7 +239,6 @@ class NNX(Functional):
             state, arrays = gradient(loss, leaves)
             with nnx.merge_context(TAG, inner=False) as context:
                 context.merge(kept["graph"], kept["arrays_of"](arrays), kept["rest"])
-        nnx.pop(handle, tuple(self._sown))
         gradients = {}
         for keys, leaf in nnx.to_flat_state(wanted_of(state)):
             path = "/".join(map(str, keys))
@@ -243,7 +246,7 @@ class NNX(Functional):
                 gradients[f"{path}/{place.path}" if place.path else path] = found
         return {path: gradients[path] for path in paths} if kept["floats"] else None, handle
 
-    # -- placing ----------------------------------------------------------------------------------------
+    # -- placing -----------------------------------------------------------------------------------------------
 
     def moved(self, item: Any, device: str) -> Any:
         if isinstance(item, nnx.Variable):

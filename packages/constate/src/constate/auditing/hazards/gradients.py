@@ -78,6 +78,7 @@ def trained_constants(audit: Audit) -> Iterator[Finding]:
     before = audit.pristine(0)
     entries = audit.entries
     still = {path for path, held in entries.items() if not held.trainable and path not in audit.moving}
+    still -= _moved_elsewhere(audit) if still else set()
     try:
         # Elsewhere than at the start, where a gradient may be zero because another parameter is.
         gradients = [instruments.gradients(_stirred(audit), call) for call in audit.others(2)]
@@ -114,6 +115,16 @@ def trained_constants(audit: Audit) -> Iterator[Finding]:
             listing = "the trainable listing" if instruments.explicit else "every array of the tree"
             message = f"is a table that is the same for every seed, and an optimizer over {listing} trains it"
             yield audit.about("G03", Severity.WARN, entries[path], message)
+
+
+def _moved_elsewhere(audit: Audit) -> set[str]:
+    """The entries that a pass moves where the parameters are others, such as the vectors of a power iteration that has
+    come to rest."""
+    handle = _stirred(audit)
+    before = audit.state(handle)
+    _, handle = audit.instruments.run(handle, audit.other(0), training=True)
+    after = audit.state(handle)
+    return {path for path, value in before.items() if path not in after or not same_bits(after[path], value)}
 
 
 def _matters(audit: Audit, path: str) -> bool:
