@@ -35,7 +35,7 @@ MAY_KNOW = {
     "worker": {"backend", "catalog", "checking", "laws", "subject", "workers"},
     "comparing": {"laws", "verdicts", "workers"},
     "instruments": {"backend", "errors", "state"},
-    "auditing": {"errors", "instruments", "laws", "memory", "state", "verdicts", "workers"},
+    "auditing": {"errors", "instruments", "laws", "memory", "reach", "state", "verdicts", "workers"},
     "parametrizing": {"auditing", "errors", "laws", "verdicts"},
     "pytest_plugin": {"auditing", "errors", "instruments", "parametrizing"},
     "reporting": {"verdicts", "laws", "catalog", "auditing"},

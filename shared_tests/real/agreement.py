@@ -53,7 +53,7 @@ def judge(row: dict[str, Any], found: dict[str, Any]) -> list[str]:
 
     def names(finding: dict[str, str], label: dict[str, str]) -> bool:
         entry = finding["entry"].replace("/", ".")
-        return finding["law"] == label["law"] and label["entry"].replace("/", ".") in (entry or label["entry"])
+        return finding["law"] == label["law"] and label["entry"].replace("/", ".") in entry
 
     for label in row.get("broken", ()):
         if not any(names(finding, label) for finding in said):

@@ -14,7 +14,7 @@ from unittest import mock
 import numpy as np
 
 from constate.auditing.finding import Finding, Severity
-from constate.errors import first_line
+from constate.errors import Unsupported, first_line
 from constate.instruments import Handle, Held, Instruments, Outputs, Replica
 from constate.instruments.holdings import Holding
 from constate.instruments.inputs import Call
@@ -162,6 +162,19 @@ class Audit:
         if self.noise:
             raise Untested("two instances of the same seed give different outputs, so that outputs cannot be compared")
 
+    def matters(self, path: str, value: Array) -> bool:
+        """Whether another value of an entry changes the outputs, in eval or in training mode; also where a pass fails
+        with it."""
+        for training in (False, True):
+            expected, error = attempt_answer(lambda training=training: self.answer(self.fresh(), training=training))  # type: ignore[misc]
+            if error is not None or expected is None:
+                continue
+            other = self.instruments.write(self.fresh(), path, value)
+            found, error = attempt_answer(lambda other=other, training=training: self.answer(other, training=training))  # type: ignore[misc]
+            if error is not None or found is None or differ(found, expected):
+                return True
+        return False
+
     # -- what moves --------------------------------------------------------------------------------------------
 
     @cached_property
@@ -222,7 +235,10 @@ class Audit:
     @cached_property
     def replicas(self) -> Sequence[Replica]:
         """Two replicas, at construction and after a few steps on different data."""
-        return self.instruments.replicas(self.others(2 * STEPS), STEPS)
+        try:
+            return self.instruments.replicas(self.others(2 * STEPS), STEPS)
+        except Unsupported as absent:  # of the instruments, and not of the framework
+            raise Untested(absent.reason) from absent
 
     # -- outside of the state ----------------------------------------------------------------------------------
 
@@ -308,6 +324,8 @@ def gap(found: Outputs, expected: Outputs) -> float:
 
 
 def difference_of(found: Array, expected: Array) -> float:
+    """The largest difference of two arrays, relative to the largest magnitude in the second; infinite for another shape
+    or another place of NaNs and infinities, and one for integers and booleans that are not equal."""
     if found.shape != expected.shape:
         return float("inf")
     if not found.size or same_bits(found, expected):

@@ -12,35 +12,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
+from constate.backend import Handle as Handle
 from constate.backend import Optimizer
+from constate.backend import Scope as Scope
 from constate.errors import Unsupported
 from constate.instruments.holdings import Holding, Part, Walk
 from constate.instruments.inputs import Call, Inputs
-from constate.state import Array, dtype_named
+from constate.state import Array, Seen, dtype_named
 
-Handle: TypeAlias = Any
 Outputs: TypeAlias = dict[str, Array]
 Replica: TypeAlias = tuple[Mapping[str, Array], Mapping[str, Array]]
 """The state of a replica at construction and after some steps, by path."""
-Scope: TypeAlias = Literal["trainable", "careless"]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """One entry: an array that the framework lists as state of the module, saved or not."""
+class Held(Seen):
+    """One entry, saved or not, and who holds it. It has another's identity exactly if they share memory."""
 
-    path: str
-    shape: tuple[int, ...]
-    dtype: str
-    device: str
-    trainable: bool
-    """Whether it stands in the listing that the framework hands to an optimizer."""
-    persistent: bool
-    """Whether the framework's own way to save writes it."""
-    identity: int
-    """Equal for two entries exactly if a write to one is seen in the other."""
     owner: type
     """The class of the object that holds it."""
     name: str

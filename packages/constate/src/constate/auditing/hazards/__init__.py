@@ -5,12 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 
 from constate.auditing.hazards.hazard import HAZARDS, Hazard, get_hazard
+from constate.laws import CHAPTERS
 
 for _chapter in (
     "persistence",
     "building",
     "storing",
     "placement",
+    "precision",
     "gradients",
     "growth",
     "compilation",
@@ -19,7 +21,7 @@ for _chapter in (
     "sharding",
 ):
     import_module(f"constate.auditing.hazards.{_chapter}")
-_in_order = dict(sorted(HAZARDS.items(), key=lambda item: ("PDGCNMS".index(item[0][0]), item[0])))
+_in_order = dict(sorted(HAZARDS.items(), key=lambda item: (list(CHAPTERS).index(item[0][0]), item[0])))
 HAZARDS.clear()
 HAZARDS.update(_in_order)
 

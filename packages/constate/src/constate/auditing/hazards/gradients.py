@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from constate.auditing.audit import Audit, attempt_answer, differ
+from constate.auditing.audit import Audit
 from constate.auditing.finding import Finding, Severity
 from constate.auditing.hazards.hazard import hazard
 from constate.errors import Unsupported
@@ -106,7 +106,8 @@ def trained_constants(audit: Audit) -> Iterator[Finding]:
         message = f"is no parameter, and AdamW {scope} changes it"
         yield audit.about("G03", Severity.FAIL, entries[path], message)
     for path in sorted(unreached & changed):
-        if not _matters(audit, path):
+        value = before[path]
+        if not audit.matters(path, (value.astype(np.float64) * 0.5 + 0.25).astype(value.dtype)):
             continue  # such as the recurrent weights of a direction of which one step is used
         message = "gets no gradient and is in the trainable listing, so that weight decay shrinks it at every step"
         yield audit.about("G03", Severity.FAIL, entries[path], message)
@@ -125,14 +126,6 @@ def _moved_elsewhere(audit: Audit) -> set[str]:
     _, handle = audit.instruments.run(handle, audit.other(0), training=True)
     after = audit.state(handle)
     return {path for path, value in before.items() if path not in after or not same_bits(after[path], value)}
-
-
-def _matters(audit: Audit, path: str) -> bool:
-    """Whether an entry changes the outputs of a pass."""
-    value = audit.pristine(0)[path]
-    other = audit.instruments.write(audit.fresh(), path, (value.astype(np.float64) * 0.5 + 0.25).astype(value.dtype))
-    found, error = attempt_answer(lambda: audit.answer(other))
-    return error is not None or found is None or differ(found, audit.answer(audit.fresh()))
 
 
 def _stirred(audit: Audit) -> Handle:

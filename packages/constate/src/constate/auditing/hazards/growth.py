@@ -12,6 +12,7 @@ from constate.auditing.hazards.hazard import hazard
 from constate.errors import first_line
 from constate.instruments import Handle, Held
 from constate.instruments.holdings import Holding
+from constate.reach import arrays_within
 
 ROUNDS, CONFIRM = 4, 150
 
@@ -57,7 +58,7 @@ def grows(audit: Audit) -> Iterator[Finding]:
             yield audit.about("G06", Severity.FAIL, where, message)
             continue
         holding = containers[path]
-        arrays = [item for item in _values(holding.value)[-3:] if instruments.is_array(item)]
+        arrays = list(arrays_within(_values(holding.value)[-3:], instruments.is_array))
         severity = Severity.FAIL if arrays else Severity.WARN
         what = "arrays" if arrays else "values"
         message = f"grew by {count} {what} in {CONFIRM} training steps, and none is let go"
