@@ -30,6 +30,10 @@ class Base:
         self.second = None
         self.second = 2
 
+    def read(self) -> int:
+        first = self.first + 1
+        return first
+
 
 class Derived(Base):
     """Overrides one of them."""

@@ -1,82 +1,20 @@
-"""Keras' instruments, on TensorFlow, on layers and models of every kind."""
+"""Keras' instruments, on TensorFlow: state, passes, files, places."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 import constate
-from constate.errors import Unsupported, UsageError
-from constate.instruments.inputs import Drawn, parse_all
+from auditing.keras_tensorflow.layers import Norm, instruments_of
+from constate.instruments.inputs import parse_all
 from constate.state import same_bits
 from constate_keras.auditing import INSTRUMENTS
 from constate_keras.auditing.tensorflow import CopiedInSilence
-
-
-class Helper:
-    """What Keras does not look into."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-@keras.saving.register_keras_serializable(package="test_instruments")
-class Norm(keras.layers.Layer):
-    """A statistic, weights of every kind, a metric, a generator, things outside of the state."""
-
-    def __init__(self, units: int = 4, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.units = units
-        self.inner = [keras.layers.Dense(units), {"deep": keras.layers.Dense(units, name="deep")}]
-        self.dropout = keras.layers.Dropout(0.5)
-        self.lost = {keras.layers.Dense(units, name="lost")}
-        self.seen = keras.metrics.Mean(name="seen")
-        self.window = ops.ones((4,))
-        self.helper = Helper(keras.Variable(1.0))
-        self.plain = tf.Variable(1.0)
-        self.module = tf.Module()
-        self.module.weight = tf.Variable(1.0)
-        self.lock = threading.Lock()
-        self.reads = 0
-
-    def build(self, input_shape: Any) -> None:
-        self.mean = self.add_weight(name="average", shape=(4,), initializer="zeros", trainable=False)
-        self.fixed = self.add_weight(name="fixed", shape=(4,), initializer="ones")
-        self.fixed.trainable = False
-        self.alias = [self.fixed, self.fixed._value]
-        for layer in (self.inner[0], self.inner[1]["deep"], *self.lost, self.dropout):
-            layer.build(input_shape)
-
-    @property
-    def counted(self) -> None:
-        self.reads += 1
-        raise RuntimeError("not trained yet")
-
-    def call(self, x: Any, factor: float = 1.0, training: bool = False) -> dict[str, Any]:
-        if training:
-            self.mean.assign(self.mean + 0.1 * (ops.mean(x, 0) - self.mean))
-            self.seen.update_state(x)
-        y = self.inner[1]["deep"](self.inner[0](x - self.mean))
-        (lost,) = self.lost
-        return {"y": self.dropout(y, training=training) * factor, "parts": [lost(x), None], "name": "y"}
-
-
-def instruments_of(factory: Callable[[], Any], *inputs: str) -> Any:
-    made = INSTRUMENTS(factory)
-    made.inputs = parse_all(list(inputs)) if inputs else None
-    return made
-
-
-@pytest.fixture
-def instruments() -> Any:
-    return instruments_of(Norm, "f32[3,4]")
 
 
 def test_entries_are_all_there_and_say_what_they_are(instruments: Any) -> None:
@@ -115,8 +53,15 @@ def test_what_is_held_outside_is_found_and_no_property_is_run(instruments: Any) 
     arrays = {h.path: h for h in found if instruments.is_array(h.value)}
     assert arrays.keys() == {"window", "helper.value", "plain", "module.weight"}
     assert {path for path, held in arrays.items() if not instruments.is_variable(held.value)} == {"window"}
-    assert arrays["window"].source.startswith("shared_tests/auditing/keras_tensorflow/test_instruments.py:")
+    assert arrays["window"].source.startswith("shared_tests/auditing/keras_tensorflow/layers.py:")
     assert module.reads == reads > 0
+
+
+def test_the_states_of_a_recurrent_layer_of_keras_are_outside_of_its_state() -> None:
+    made = instruments_of(lambda: keras.layers.GRU(4, stateful=True, name="gru"), "f32[2,3,4]")
+    module = made.build(0)
+    found = [holding.path for holding in made.holdings(module) if made.is_variable(holding.value)]
+    assert found == ["states[0]"] and not any("state" in path for path in made.listing(module))
 
 
 def test_a_pass_gives_every_array_by_its_path(instruments: Any) -> None:
@@ -177,77 +122,6 @@ def test_what_is_saved_is_loaded_and_nothing_else(instruments: Any) -> None:
         instruments.load(instruments_of(lambda: Norm(units=5), "f32[3,4]").build(0), instruments.save(first))
 
 
-@pytest.mark.parametrize("how", ["deepcopy", "pickle", "from_config"])
-def test_copies_have_the_values_and_share_none(instruments: Any, how: str) -> None:
-    module = instruments.train(instruments.build(0), [instruments.inputs.first()], "sgd")
-    copied = instruments.copy(module, how)
-    entries = instruments.entries(module)
-    for path in ("average", "deep/kernel"):
-        assert same_bits(instruments.read(copied, path), instruments.read(module, path))
-        assert entries[path].identity != instruments.entries(copied)[path].identity
-
-
-def test_a_layer_of_arrays_is_not_copied_and_the_argument_to_blame_is_named() -> None:
-    class Standardised(keras.layers.Layer):
-        def __init__(self, epsilon: float, mean: np.ndarray, **kwargs: Any) -> None:
-            super().__init__(**kwargs)
-            self.epsilon, self.mean = epsilon, mean
-
-        def call(self, x: Any) -> Any:
-            return x - self.mean
-
-    made = instruments_of(
-        lambda: keras.Sequential([keras.Input((4,)), Standardised(1e-3, np.ones(4), name="standardised")]), "f32[2,4]"
-    )
-    module = made.build(0)
-    assert made.hindrance(module, "pickle") == "standardised.mean"
-    with pytest.raises(NotImplementedError):
-        made.copy(module, "deepcopy")
-    with pytest.raises(Unsupported):
-        made.copy(module, "from_config")
-
-
-def test_a_layer_that_only_a_call_builds_is_named() -> None:
-    class Half(keras.layers.Layer):
-        def __init__(self, **kwargs: Any) -> None:
-            super().__init__(**kwargs)
-            self.dense = keras.layers.Dense(2, name="dense")
-
-        def build(self, input_shape: Any) -> None:
-            self.scale = self.add_weight(name="scale", shape=())
-
-        def call(self, x: Any) -> Any:
-            return self.dense(x * self.scale)
-
-    made = instruments_of(Half, "f32[2,4]")
-    module = made.build(0)
-    assert "dense/kernel" in made.entries(module), "the layer is run where nothing else builds what is in it"
-    assert made.hindrance(module, "deepcopy") == "dense"
-    with pytest.raises(ValueError, match="never built"):
-        made.copy(module, "deepcopy")
-
-
-def test_a_build_that_fails_leaves_nothing_to_the_next() -> None:
-    class Unbuildable(keras.Model):
-        def __init__(self) -> None:
-            super().__init__()
-            self.first = keras.layers.Dense(4)
-            self.second = keras.layers.Dense(4, kernel_initializer=refuse)
-
-        def call(self, x: Any) -> Any:
-            return self.second(self.first(x))
-
-    def refuse(shape: Any, dtype: Any = None) -> Any:
-        if tf.executing_eagerly():
-            raise RuntimeError("no such type")
-        return ops.zeros(shape, dtype)
-
-    with pytest.raises(Exception, match=r"no such type|_value|initial"):
-        instruments_of(Unbuildable, "f32[2,4]").build(0)
-    instruments_of(Norm, "f32[3,4]").build(0)
-    assert instruments_of(lambda: keras.Sequential([keras.layers.Dense(2)]), "f32[3,4]").build(0).built
-
-
 def test_moves_casts_and_freezing(instruments: Any) -> None:
     fresh = instruments.train(instruments.build(1), [instruments.inputs.first()], "sgd")
     moved = instruments.move(fresh, "CPU:1")
@@ -298,61 +172,6 @@ def test_literals_are_captured_tensors_and_constants() -> None:
     (captured,) = (baked for baked in found if baked.identity == made.address(module.tensor))
     (constant,) = (baked for baked in found if baked.identity == 0)
     assert captured.value[3] == 3 and constant.value[399] == 399 and constant.form == "float32[400]"
-
-
-def test_a_name_that_is_assigned_twice_is_noted() -> None:
-    class Twice(keras.layers.Layer):
-        def build(self, input_shape: Any) -> None:
-            self.scale = self.add_weight(name="scale", shape=(), initializer="ones")
-            self.scale = self.add_weight(name="other", shape=(), initializer="zeros")
-
-        def call(self, x: Any) -> Any:
-            return x * self.scale
-
-    made = instruments_of(Twice, "f32[2]")
-    made.build(0)
-    assert [(again.path, again.name, again.differs) for again in made.replaced()] == [("other", "scale", True)]
-
-
-def test_a_layer_is_built_and_not_run() -> None:
-    class Counted(keras.layers.Layer):
-        def __init__(self) -> None:
-            super().__init__()
-            self.calls = 0
-
-        def build(self, input_shape: Any) -> None:
-            self.scale = self.add_weight(name="scale", shape=())
-
-        def call(self, x: Any) -> Any:
-            self.calls += 1
-            return x * self.scale
-
-    made = instruments_of(Counted, "f32[2]")
-    module = made.build(0)
-    assert made.entries(module).keys() == {"scale"} and module.calls == 0
-    with pytest.raises(UsageError, match="inputs"):
-        instruments_of(Counted).build(0)
-
-
-def test_inputs_are_inferred_from_a_model() -> None:
-    tokens, scale = keras.Input((None, 5), name="tokens"), keras.Input((3,), dtype="int32", name="scale")
-    models = {
-        "single": keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)]),
-        "several": keras.Model([tokens, scale], keras.layers.Dense(2)(tokens)),
-        "named": keras.Model({"tokens": tokens, "scale": scale}, keras.layers.Dense(2)(tokens)),
-        "subclassed": Norm(),
-    }
-    models["subclassed"](np.zeros((3, 4), np.float32))
-    drawn = {"tokens": Drawn("float32", (2, 8, 5)), "scale": Drawn("int32", (2, 3))}
-    expected: dict[str, tuple[Any, ...]] = {
-        "single": (Drawn("float32", (2, 6)),),
-        "several": (list(drawn.values()),),
-        "named": (drawn,),
-        "subclassed": (Drawn("float32", (3, 4)),),
-    }
-    for name, model in models.items():
-        inferred = instruments_of(lambda model=model: model).infer_inputs(model)
-        assert inferred is not None and inferred.form.args == expected[name], name
 
 
 def test_a_clean_layer_with_everything_has_no_failure() -> None:

@@ -14,6 +14,7 @@ import pytest
 from flax import nnx
 
 import constate
+from constate.auditing.targets import required
 from constate.errors import Refused
 from constate.instruments.inputs import parse_all
 from constate.state import same_bits
@@ -327,3 +328,15 @@ def test_every_law_that_is_tried_has_a_fix() -> None:
     from constate.auditing.hazards import HAZARDS
 
     assert HAZARDS.keys() <= NNX.fixes.keys()
+
+
+def test_a_class_that_wants_generators_is_built_with_them() -> None:
+    class Wants(nnx.Module):
+        def __init__(self, *, rngs: nnx.Rngs) -> None:
+            self.inner = nnx.Linear(4, 4, rngs=rngs)
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return self.inner(x)
+
+    assert required(Wants) == [] and required(nnx.Linear) == ["in_features", "out_features", "rngs"]
+    assert constate.check(Wants, ["f32[2,4]"], laws=["P01"]).findings == []

@@ -35,11 +35,9 @@ def copied(item: Any, how: str) -> Any:
 
 class _Pickler(pickle.Pickler):
     def reducer_override(self, item: Any) -> Any:
-        """Refuse functions of the frameworks that have no name by which to find them; leave the rest to pickle."""
-        function = getattr(item, "__wrapped__", None) if type(item).__name__ == "PjitFunction" else item
-        if isinstance(function, FunctionType) and str(function.__module__).partition(".")[0] in FRAMEWORKS:
-            try:
-                pickle.dumps(item)
-            except (pickle.PicklingError, AttributeError, TypeError) as error:
-                raise Unsupported(f"{function.__module__}.{function.__qualname__} cannot be pickled") from error
+        """Refuse functions that a framework makes within a function, as it does initialisers; leave the rest to
+        pickle."""
+        made = isinstance(item, FunctionType) and "<locals>" in item.__qualname__
+        if made and str(item.__module__).partition(".")[0] in FRAMEWORKS:
+            raise Unsupported(f"{item.__module__}.{item.__qualname__} cannot be pickled")
         return NotImplemented

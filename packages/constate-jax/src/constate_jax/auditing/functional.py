@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import jax
@@ -43,6 +44,7 @@ from constate_jax.auditing.leaves import (
 )
 from constate_jax.auditing.outputs import arrays_in, loss_of, nothing, traceable
 from constate_jax.auditing.programs import identity_of, literals_in
+from constate_jax.auditing.seeding import MAKERS
 from constate_jax.auditing.training import gradient, stepper
 
 
@@ -53,6 +55,9 @@ class Functional(Instruments):
     internals = frozenset(
         {"jax", "jaxlib", "flax", "optax", "orbax", "equinox", "jaxtyping", "constate_jax", "constate_flax"}
     )
+
+    libraries = frozenset({"equinox"})
+    seeds = frozenset(MAKERS)
 
     def __init__(self, factory: Callable[[], Any]) -> None:
         super().__init__(factory)
@@ -142,8 +147,10 @@ class Functional(Instruments):
         own = self.own(handle)
         return [holding for holding in self.everything(handle) if not own & self._same(holding.value)]
 
-    def everything(self, handle: Handle) -> Iterator[Holding]:
-        return self.walk(handle).holdings(self.root(handle))
+    def everything(self, handle: Handle, *, libraries: bool = False) -> Iterator[Holding]:
+        walk = self.walk(handle)
+        closed = walk.internals - self.libraries if libraries else walk.internals
+        return replace(walk, internals=closed).holdings(self.root(handle))
 
     def own(self, handle: Handle) -> set[int]:
         """What the arrays of the state have in common with whatever is the same array."""

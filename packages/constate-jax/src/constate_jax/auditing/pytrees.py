@@ -48,7 +48,7 @@ class Module:
 
 
 def module_of(made: Any) -> Module | None:
-    """What a factory made, seen as a module; ``None`` where it has no arrays or cannot be called."""
+    """What a factory made, seen as a module; ``None`` where it is no tree or cannot be called."""
     if type(made) is tuple and len(made) == 2:
         first, second = made
         if callable(second) and _has_arrays(first):
@@ -56,7 +56,15 @@ def module_of(made: Any) -> Module | None:
         if callable(first) and _has_arrays(second):
             return Module({MODEL: first, BESIDE: second}, stateful=True)
         return None
-    return Module(made) if callable(made) and not isinstance(made, type) and _has_arrays(made) else None
+    return Module(made) if callable(made) and not isinstance(made, type) and _is_node(made) else None
+
+
+def _is_node(made: Any) -> bool:
+    """Whether JAX looks into it; also one without arrays, such as a layer that computes its table when it is called."""
+    try:
+        return not jax.tree_util.all_leaves([made])
+    except Exception:  # a flatten of the user's that fails
+        return False
 
 
 def _has_arrays(tree: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 from jax.tree_util import DictKey, GetAttrKey, SequenceKey, keystr
 
+from constate.instruments.imports import imports_in
 from constate.state import SEPARATOR
 
 
@@ -103,9 +104,15 @@ def abstract(build: Callable[[], Any]) -> Any:
         kept[:] = leaves, structure
         return {number: leaf for number, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)}
 
-    shapes = jax.eval_shape(arrays)
+    shapes = shapes_of(arrays)
     leaves, structure = kept
     return jax.tree.unflatten(structure, [shapes.get(number, leaf) for number, leaf in enumerate(leaves)])
+
+
+def shapes_of(run: Callable[..., Any], *given: Any) -> Any:
+    """``jax.eval_shape``, with what is imported meanwhile executed outside of the trace."""
+    with imports_in(jax.ensure_compile_time_eval):
+        return jax.eval_shape(run, *given)
 
 
 def _held(tree: Any, keys: tuple[Any, ...]) -> tuple[type, str]:

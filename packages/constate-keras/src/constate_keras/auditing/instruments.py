@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -257,19 +258,30 @@ class Keras(Instruments):
     def copies(self) -> tuple[str, ...]:
         return ("deepcopy", "pickle", "from_config")
 
+    def lacking(self, handle: Any) -> str | None:
+        try:
+            with self._copying({}):
+                copy.deepcopy(handle)
+        except Exception as error:
+            if located := re.match("Could not locate class '(.*?)'", str(error)):
+                return (
+                    f"Keras copies and pickles by way of a configuration, and {located[1]} is not registered for it: "
+                    "@keras.saving.register_keras_serializable()"
+                )
+        return None
+
     def hindrance(self, handle: Any, how: str) -> str | None:
-        with self._copying(handle):
+        with self._copying(state.classes(handle)):
             return configuring.hindrance(handle)
 
     def copy(self, handle: Any, how: str) -> Any:
-        with self._copying(handle):
+        with self._copying(state.classes(handle)):
             return self._copy(handle, how)
 
     @contextmanager
-    def _copying(self, handle: Any) -> Iterator[None]:
+    def _copying(self, classes: dict[str, type]) -> Iterator[None]:
         """Keras copies by its own saving, which finds classes that are registered, or that a scope names."""
-        classes = keras.saving.custom_object_scope(state.classes(handle))
-        with construction.forgetting(), classes, warnings.catch_warnings():
+        with construction.forgetting(), keras.saving.custom_object_scope(classes), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what counts is what the copy is
             yield
 

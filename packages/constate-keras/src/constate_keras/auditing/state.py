@@ -58,12 +58,7 @@ def _is_of_keras(item: Any) -> bool:
 
 
 def _weights(item: Any) -> list[keras.Variable]:
-    if not isinstance(item, keras.Layer):
-        return list(item._variables)
-    own = own_variables(item)
-    if isinstance(item, keras.layers.RNN):  # a stateful one, which Keras lists nowhere
-        own += [v for v in keras.tree.flatten(item.states) if isinstance(v, keras.Variable)]
-    return own
+    return own_variables(item) if isinstance(item, keras.Layer) else list(item._variables)
 
 
 def _inner(item: Any) -> list[Any]:

@@ -28,11 +28,15 @@ def _of_layer(layer: Any, is_array: Callable[[object], bool]) -> Iterator[Part]:
     foreign = type(layer).__module__.partition(".")[0] != "keras"
     for part in attributes(layer, own):
         # The settings of Keras' own layers are Keras' own business, the arrays that they hold are not.
-        if not part.name.startswith("_self_") and (foreign or is_array(part.value)):
+        if not part.name.startswith("_self_") and (foreign or _has_arrays(part.value, is_array)):
             yield part
     inner = children(layer)
     for child, name in zip(inner, names(inner), strict=True):
         yield Part(f".{name}", child, _nowhere, owner=type(layer), name=name)
+
+
+def _has_arrays(value: Any, is_array: Callable[[object], bool]) -> bool:
+    return any(map(is_array, value if isinstance(value, (list, tuple)) else (value,)))
 
 
 def _listed(variables: list[Any], name: str) -> Iterator[Part]:

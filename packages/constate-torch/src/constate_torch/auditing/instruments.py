@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from constate.backend import Optimizer
 from constate.instruments import Baked, Outputs, Replica, Scope
+from constate.instruments.imports import imports_in
 from constate.instruments.inputs import Call, Inputs
 from constate.state import Array
 from constate_torch.arrays import BY_NAME, from_numpy
@@ -33,6 +34,13 @@ OPTIMIZERS: dict[Optimizer, Callable[[Any], torch.optim.Optimizer]] = {
     "adam": lambda parameters: torch.optim.Adam(parameters, lr=0.01),
     "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=0.01, weight_decay=0.1),
 }
+
+
+@contextlib.contextmanager
+def _without_memory() -> Iterator[None]:
+    usual = torch.get_default_device()
+    with torch.device("meta"), imports_in(lambda: torch.device(usual)):
+        yield
 
 
 class Torch(Looking):
@@ -53,7 +61,7 @@ class Torch(Looking):
 
     @classmethod
     def sketch(cls, factory: Callable[[], Any]) -> object | None:
-        with suppress(Exception), torch.device("meta"):
+        with suppress(Exception), _without_memory():
             made: object = factory()
             return made
         return None
@@ -87,7 +95,7 @@ class Torch(Looking):
         return module
 
     def abstract(self, seed: int) -> nn.Module:
-        with torch.device("meta"):
+        with _without_memory():
             return self._make(seed)
 
     def materialise(self, handle: nn.Module) -> nn.Module:

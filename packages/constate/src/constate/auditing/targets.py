@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -68,7 +69,8 @@ def require_factory(target: str, found: Any) -> None:
 
 
 def required(found: Callable[..., Any]) -> list[str]:
-    """The arguments that a call must give, as far as the signature says."""
+    """The arguments that a call must give, as far as the signature says; none where the only one is a seed that the
+    instruments of its framework give."""
     asked: Any = found
     if isinstance(found, type) and type(found).__call__ is not type.__call__ and "__signature__" not in vars(found):
         # A metaclass that makes the instances hides what the constructor takes.
@@ -77,7 +79,21 @@ def required(found: Callable[..., Any]) -> list[str]:
         parameters = inspect.signature(asked).parameters.values()
     except (TypeError, ValueError):
         return []
-    return [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return [] if len(needed) == 1 and needed[0] in _seeds(found) else needed
+
+
+def _seeds(found: Callable[..., Any]) -> frozenset[str]:
+    """The names of arguments that instruments give: those of a class, or of every framework that is imported."""
+    points = entry_points(group=GROUP)
+    while isinstance(found, functools.partial):
+        found = found.func
+    if isinstance(found, type):
+        above = {dotted(cls) for cls in found.__mro__}
+        loaded = [point.load() for point in points if point.name in above]
+    else:
+        loaded = [point.load() for point in points if point.name.partition(".")[0] in sys.modules]
+    return frozenset[str]().union(*(getattr(instruments, "seeds", ()) for instruments in loaded))
 
 
 def is_module_class(item: object) -> bool:

@@ -76,8 +76,12 @@ class Instruments(ABC):
     """Distributions whose versions belong in a report."""
     internals: ClassVar[frozenset[str]]
     """Top packages whose objects are not walked through."""
+    libraries: ClassVar[frozenset[str]] = frozenset()
+    """Those among them that keep what they have computed in globals, where a literal may come from."""
     fixes: ClassVar[Mapping[str, str]]
     """By law: the lines to write instead, with ``{name}`` for the entry's name."""
+    seeds: ClassVar[frozenset[str]] = frozenset()
+    """Names of the one argument that a factory may ask for, by which ``build`` gives it its seed."""
     explicit: ClassVar[bool] = True
     """Whether the framework asks authors to say what is a parameter. ``False`` for plain pytrees."""
 
@@ -199,9 +203,10 @@ class Instruments(ABC):
             if not (self.is_array(holding.value) and self.address(holding.value) in own)
         ]
 
-    def everything(self, handle: Handle) -> Iterator[Holding]:
-        """Everything that is held, entries and other names of them included."""
-        return Walk(self.is_array, self.parts, self.internals | {"numpy", "constate"}).holdings(self.root(handle))
+    def everything(self, handle: Handle, *, libraries: bool = False) -> Iterator[Holding]:
+        """Everything that is held, entries and other names of them included; also by libraries, if asked for."""
+        closed = self.internals - self.libraries if libraries else self.internals
+        return Walk(self.is_array, self.parts, closed | {"numpy", "constate"}).holdings(self.root(handle))
 
     # -- running -----------------------------------------------------------------------------------------------
 
@@ -248,6 +253,11 @@ class Instruments(ABC):
     @abstractmethod
     def copy(self, handle: Handle, how: str) -> Handle:
         """A copy."""
+
+    def lacking(self, handle: Handle) -> str | None:
+        """What the module lacks that the framework needs to copy it, and that ``copy`` supplies, so that what comes
+        after is seen."""
+        return None
 
     def hindrance(self, handle: Handle, how: str) -> str | None:
         """The path of what keeps a module from being copied; ``None`` where that is for a walk through it to find."""

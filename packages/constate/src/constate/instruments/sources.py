@@ -30,7 +30,7 @@ def assigned_in(owner: type, name: str) -> tuple[str, str]:
         for method in tree.body if tree else ():
             if isinstance(method, ast.FunctionDef) and method.name != "__init__":
                 for node in ast.walk(method):
-                    if isinstance(node, ast.Assign) and name in _makes(node) and not _is_none(node.value):
+                    if isinstance(node, ast.Assign) and name in _attributes(node) and not _is_none(node.value):
                         return f"{method.name}()", f"{_file(cls)}:{node.lineno}"
     return "", ""
 
@@ -116,15 +116,18 @@ def _lines(cls: type) -> dict[str, int]:
     return found
 
 
+def _targets(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> list[ast.expr]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
+
+
+def _attributes(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> list[str]:
+    return [part.attr for part in _targets(node) if isinstance(part, ast.Attribute)]
+
+
 def _makes(node: ast.AST) -> list[str]:
     if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        flat = [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
-        return [
-            part.attr if isinstance(part, ast.Attribute) else part.id
-            for part in flat
-            if isinstance(part, ast.Attribute) or (isinstance(part, ast.Name) and isinstance(node, ast.AnnAssign))
-        ] + [part.id for part in flat if isinstance(part, ast.Name)]
+        return [*_attributes(node), *(part.id for part in _targets(node) if isinstance(part, ast.Name))]
     if isinstance(node, ast.Call):
         values = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "name")]
         return [value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)]

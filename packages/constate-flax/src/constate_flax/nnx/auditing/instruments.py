@@ -35,6 +35,7 @@ INTERNAL = frozenset({"_pytree__state", "_pytree__nodes"})
 """NNX's own attributes of a module."""
 
 TAG = "constate"
+MAKES = {**MAKERS, "rngs": nnx.Rngs}
 
 
 class NNX(Functional):
@@ -43,6 +44,7 @@ class NNX(Functional):
 
     backend = "nnx"
     requires = ("flax", "jax", "optax")
+    seeds = frozenset(MAKES)
     fixes = FIXES
 
     def __init__(self, factory: Callable[[], Any]) -> None:
@@ -255,7 +257,7 @@ class NNX(Functional):
 
 
 def _make(factory: Callable[[], Any], seed: int) -> Any:
-    return make(factory, seed, {**MAKERS, "rngs": nnx.Rngs})
+    return make(factory, seed, MAKES)
 
 
 def _traced(item: Any, kind: type) -> bool:

@@ -11,6 +11,7 @@ from flax import nnx
 
 from constate_flax.nnx.tree import value_of
 from constate_jax.auditing.leaves import STATE
+from constate_jax.auditing.trees import shapes_of
 
 
 def has_arrays(keys: Any, leaf: Any) -> bool:
@@ -46,6 +47,6 @@ def without_memory(run: Callable[..., tuple[nnx.Module, Any]], *given: Any) -> t
         kept[:] = split(module)
         return {number: leaf for number, leaf in enumerate(kept[0]) if isinstance(leaf, jax.Array)}, beside
 
-    shapes, beside = jax.eval_shape(arrays, *given)
+    shapes, beside = shapes_of(arrays, *given)
     leaves, merged = kept
     return merged([shapes.get(number, leaf) for number, leaf in enumerate(leaves)]), beside

@@ -45,6 +45,8 @@ def baked_in(audit: Audit) -> Iterator[Finding]:
         where = _origin(audit, baked, loose)
         if where == baked.name:  # another name of an entry, such as an argument that a partial keeps
             where = _origin(audit, baked, _others(audit, handle))
+        if where == baked.name and instruments.libraries:
+            where = _origin(audit, baked, _others(audit, handle, libraries=True))
         path = where.path if isinstance(where, Holding) else where
         if path in reported and path:
             continue
@@ -53,9 +55,10 @@ def baked_in(audit: Audit) -> Iterator[Finding]:
         yield audit.about("C06", Severity.FAIL, where, message)
 
 
-def _others(audit: Audit, handle: object) -> dict[str, Holding]:
+def _others(audit: Audit, handle: object, *, libraries: bool = False) -> dict[str, Holding]:
     instruments = audit.instruments
-    return {held.path: held for held in instruments.everything(handle) if instruments.is_array(held.value)}
+    everything = instruments.everything(handle, libraries=libraries)
+    return {held.path: held for held in everything if instruments.is_array(held.value)}
 
 
 def _plain(audit: Audit, handle: object) -> dict[str, Holding]:

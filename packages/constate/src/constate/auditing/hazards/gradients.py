@@ -11,8 +11,9 @@ from constate.auditing.finding import Finding, Severity
 from constate.auditing.hazards.hazard import hazard
 from constate.errors import Unsupported
 from constate.instruments import Handle
+from constate.instruments.inputs import Call
 from constate.laws import NotApplicable
-from constate.state import is_float, same_bits
+from constate.state import Array, is_float, same_bits
 
 
 @hazard(
@@ -22,7 +23,8 @@ from constate.state import is_float, same_bits
 )
 def wrongly_trainable(audit: Audit) -> Iterator[Finding]:
     """An entry that is no parameter and holds one, or holds a live graph after a pass: fail. A parameter that passes in
-    training mode move without any optimizer, at every pass, is a statistic in the trainable listing: fail.
+    training mode move without any optimizer, at every pass, is a statistic in the trainable listing: fail; where a
+    pass only puts it in order, whatever the inputs are, as a weight that is normalised in place: warn.
 
     The first is trained or not depending on who looks; the second makes the next backward pass fail, or the memory
     grow; the third is moved twice, by the pass and by the optimizer.
@@ -41,25 +43,38 @@ def wrongly_trainable(audit: Audit) -> Iterator[Finding]:
             where = entries.get(path, path)
             yield audit.about("G01", Severity.FAIL, where, f"holds {what} after a pass in training mode")
     moved = _moved_twice(audit)
-    for path in sorted(moved):
-        message = "is listed as trainable, and passes in training mode move it without an optimizer"
-        yield audit.about("G01", Severity.FAIL, path, message)
+    seen = set()
+    for path, by_inputs in sorted(moved.items()):
+        identity = entries[path].identity if path in entries else path
+        if identity not in seen:  # and not another name of it
+            severity = Severity.FAIL if by_inputs else Severity.WARN
+            how = "move it" if by_inputs else "write it anew, whatever the inputs are,"
+            message = f"is listed as trainable, and passes in training mode {how} without an optimizer"
+            yield audit.about("G01", severity, path, message)
+        seen.add(identity)
 
 
-def _moved_twice(audit: Audit) -> set[str]:
-    """The trainable entries that both the first passes and later ones move."""
+def _moved_twice(audit: Audit) -> dict[str, bool]:
+    """The trainable entries that both the first passes and later ones move, and whether it depends on the inputs
+    where."""
     trainable = {path for path, held in audit.entries.items() if held.trainable}
     if not trainable & audit.moving:
-        return set()
-    instruments, handle = audit.instruments, audit.fresh()
-    for call in audit.others(3):
-        _, handle = instruments.run(handle, call, training=True)
-    before = {path: instruments.read(handle, path) for path in trainable}
-    _, handle = instruments.run(handle, audit.other(4), training=True)
-    return {path for path in trainable if not same_bits(instruments.read(handle, path), before[path])}
+        return {}
+    instruments = audit.instruments
+
+    def after(*last: Call) -> dict[str, Array]:
+        handle = audit.fresh()
+        for call in (*audit.others(3), *last):
+            _, handle = instruments.run(handle, call, training=True)
+        return {path: instruments.read(handle, path) for path in trainable}
+
+    before, one, another = after(), after(audit.other(4)), after(audit.other(5))
+    return {p: not same_bits(one[p], another[p]) for p in trainable if not same_bits(one[p], before[p])}
 
 
 STEPS = 5
+ATTEMPTS = 8
+"""Starts that are tried before an entry is held to get no gradient at all."""
 FEW = 2
 """So many different values an ordinary start has, such as that of a bias with ones for one gate; a table has more."""
 
@@ -80,13 +95,10 @@ def trained_constants(audit: Audit) -> Iterator[Finding]:
     still = {path for path, held in entries.items() if not held.trainable and path not in audit.moving}
     still -= _moved_elsewhere(audit) if still else set()
     try:
-        # Elsewhere than at the start, where a gradient may be zero because another parameter is.
-        gradients = [instruments.gradients(_stirred(audit), call) for call in audit.others(2)]
+        reached = _reached(audit)
+        unreached = {path for path, held in entries.items() if held.trainable} - reached - audit.moving
     except Unsupported:
-        gradients = []
-    reached = {path for found in gradients for path, g in found.items() if g is not None and g.any()}
-    cut = {path for path, held in entries.items() if held.trainable and path not in reached} if gradients else set()
-    unreached = cut - audit.moving
+        reached, unreached = set(), set()
     after: dict[str, set[str]] = {}
     failed = []
     # Where all is trainable, the two listings are one.
@@ -111,11 +123,25 @@ def trained_constants(audit: Audit) -> Iterator[Finding]:
             continue  # such as the recurrent weights of a direction of which one step is used
         message = "gets no gradient and is in the trainable listing, so that weight decay shrinks it at every step"
         yield audit.about("G03", Severity.FAIL, entries[path], message)
-    for path in sorted((reached & changed) - unreached):
+    for path in sorted(reached & changed):
         if is_float(entries[path].dtype) and audit.constant(path) and len(np.unique(before[path])) > FEW:
             listing = "the trainable listing" if instruments.explicit else "every array of the tree"
             message = f"is a table that is the same for every seed, and an optimizer over {listing} trains it"
             yield audit.about("G03", Severity.WARN, entries[path], message)
+
+
+def _reached(audit: Audit) -> set[str]:
+    """The trainable entries that have a gradient other than zero somewhere. It may be zero at the start because another
+    parameter is, and elsewhere because a unit of a rectifier is off."""
+    trainable = {path for path, held in audit.entries.items() if held.trainable}
+    reached: set[str] = set()
+    for attempt in range(ATTEMPTS):
+        start = _stirred(audit, attempt) if attempt else audit.fresh()
+        found = audit.instruments.gradients(start, audit.other(attempt))
+        reached |= {path for path, gradient in found.items() if gradient is not None and gradient.any()}
+        if reached >= trainable:
+            break
+    return reached
 
 
 def _moved_elsewhere(audit: Audit) -> set[str]:
@@ -128,9 +154,9 @@ def _moved_elsewhere(audit: Audit) -> set[str]:
     return {path for path, value in before.items() if path not in after or not same_bits(after[path], value)}
 
 
-def _stirred(audit: Audit) -> Handle:
+def _stirred(audit: Audit, seed: int = 7) -> Handle:
     """An instance whose trainable entries are all somewhere else than at their start."""
-    rng, handle = np.random.default_rng(7), audit.fresh()
+    rng, handle = np.random.default_rng(seed), audit.fresh()
     for path, held in audit.entries.items():
         if held.trainable and is_float(held.dtype):
             value = audit.pristine(0)[path]

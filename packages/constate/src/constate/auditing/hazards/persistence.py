@@ -59,6 +59,8 @@ def copies_fail(audit: Audit) -> Iterator[Finding]:
     that have run.
     """
     tried = False
+    if lacks := audit.instruments.lacking(audit.shape):
+        yield audit.about("P07", Severity.WARN, "", lacks)
     for how in audit.instruments.copies():
         fresh = audit.fresh()
         try:
@@ -95,15 +97,16 @@ def _copied(audit: Audit, handle: Handle, how: str) -> Iterator[Finding]:
         message = f"{how} works on a fresh instance and fails after a pass: {first_line(error)}"
         yield audit.about("P07", Severity.FAIL, where, message)
         return
-    after = audit.state(copied)
-    theirs = {held.identity: path for path, held in instruments.entries(copied).items() if before.get(path) is not None}
+    theirs = _renamed(own, instruments.entries(copied))
+    after = {path: instruments.read(copied, held.path) for path, held in theirs.items()}
+    shared = {held.identity for path, held in theirs.items() if path in before}
     for path, value in before.items():
         if path not in after or not same_bits(after[path], value):
             lost = "is missing from" if path not in after else "has other bits in"
             # What the framework does not save either is lost in a copy by its own rules, unless the outputs show it.
             severity = Severity.FAIL if own[path].persistent else Severity.INFO
             yield audit.about("P07", severity, own[path], f"{lost} a copy made by {how} after a pass")
-        elif value.size and own[path].identity in theirs:
+        elif value.size and own[path].identity in shared:
             severity = Severity.FAIL if own[path].trainable or path in audit.moving else Severity.INFO
             yield audit.about("P07", severity, own[path], f"is shared with a copy made by {how}: a write to one "
                               "is seen in the other")  # fmt: skip
@@ -111,6 +114,18 @@ def _copied(audit: Audit, handle: Handle, how: str) -> Iterator[Finding]:
         answer = audit.answer(instruments.copy(handle, how))
         if differ(answer, audit.answer(handle)):
             yield audit.about("P07", Severity.FAIL, "", f"a copy made by {how} after a pass gives other outputs")
+
+
+def _renamed(own: dict[str, Held], theirs: dict[str, Held]) -> dict[str, Held]:
+    """The entries of a copy by the paths of the original. A copy whose layers have got other names has the same entries
+    in the same order; names that are not the same in every instance are for P01 to judge."""
+
+    def form(entries: dict[str, Held]) -> list[tuple[tuple[int, ...], str, bool]]:
+        return [(held.shape, held.dtype, held.trainable) for held in entries.values()]
+
+    if own.keys() != theirs.keys() and form(own) == form(theirs):
+        return dict(zip(own, theirs.values(), strict=True))
+    return theirs
 
 
 def _local_class(error: Exception, root: Any) -> bool:
