@@ -123,3 +123,25 @@ def test_what_every_pass_moves_is_no_cache() -> None:
     assert found(Carries, "M05", "f32[2,4]") == (Verdict.UNTESTED, [])
     verdict, (finding,) = found(Carries, "P09", "f32[2,4]")
     assert (verdict, finding.severity.value, finding.entry) == (Verdict.BROKEN, "fail", "last")
+
+
+def test_a_batch_of_one_is_no_constant() -> None:
+    """In training mode, normalisation of one row gives zeros, and what is before it gets no gradient."""
+
+    def build() -> nn.Module:
+        return nn.Sequential(nn.Conv1d(3, 4, 1), nn.BatchNorm1d(4, momentum=0.0), nn.Conv1d(4, 4, 2), nn.Flatten())
+
+    assert found(build, "G03", "f32[1,3,2]")[0] is Verdict.HOLDS
+    assert found(lambda: nn.Sequential(Centred(), nn.Linear(4, 2)), "G03", "f32[1,4]") == (Verdict.HOLDS, [])
+
+
+class Centred(nn.Module):
+    """Takes the mean over the batch away, in training mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.linear(x)
+        return y - y.mean(0) if self.training else y

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import tempfile
+import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -28,6 +32,7 @@ from constate_jax.arrays import (
     to_numpy,
 )
 from constate_jax.auditing.calls import arrays_of, refilled
+from constate_jax.auditing.compiling import compiled_once
 from constate_jax.auditing.copying import copied
 from constate_jax.auditing.drawing import drawn_by
 from constate_jax.auditing.leaves import (
@@ -62,6 +67,11 @@ class Functional(Instruments):
     def __init__(self, factory: Callable[[], Any]) -> None:
         super().__init__(factory)
         split_host()
+        self._programs = tempfile.mkdtemp(prefix="constate-")
+        weakref.finalize(self, shutil.rmtree, self._programs, ignore_errors=True)
+
+    def at_work(self) -> AbstractContextManager[None]:
+        return compiled_once(self._programs)
 
     @abstractmethod
     def leaves(self, handle: Handle) -> dict[str, Leaf]:
@@ -276,7 +286,7 @@ class Functional(Instruments):
         return {path: jnp.asarray(leaves[path].value) for path in paths}
 
     def differentiated(
-        self, handle: Handle, paths: Sequence[str], call: Call, seed: int
+        self, handle: Handle, paths: Sequence[str], call: Call, seed: int, training: bool = True
     ) -> tuple[dict[str, jax.Array] | None, Handle]:
         """The gradient of the loss by the arrays at these paths, ``None`` where no output is a float, and the handle
         after the pass. The pass is not compiled: what a module keeps in Python is moved by every step."""
@@ -284,7 +294,7 @@ class Functional(Instruments):
         kept: dict[str, Any] = {}
 
         def loss(values: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, Any]]:
-            outputs, after = self.passed(self.put(handle, values), given, True, seed)
+            outputs, after = self.passed(self.put(handle, values), given, training, seed)
             found = loss_of(outputs)
             kept.update(after=after, floats=found is not None)
             now = {path: leaf.value for path, leaf in self.leaves(after).items()}
@@ -293,17 +303,14 @@ class Functional(Instruments):
         gradients, now = gradient(loss, self._values(handle, paths))
         return gradients if kept["floats"] else None, self.put(kept["after"], now)
 
-    def gradients(self, handle: Handle, call: Call) -> dict[str, Array | None]:
-        """Two calls, since a gradient may be zero by chance in one: where it is in both, none reaches the entry."""
+    def gradients(self, handle: Handle, call: Call, *, training: bool = True) -> dict[str, Array | None]:
+        """``None`` also where a gradient is zero, since JAX does not tell the two apart."""
         paths = self.trained(handle, "trainable")
         found: dict[str, Array | None] = {p: None for p, leaf in self.leaves(handle).items() if leaf.trainable}
-        first: dict[str, jax.Array] = {}
-        for other in (call, self.inputs.other(11) if self.inputs else call):
-            gradients, handle = self.differentiated(handle, paths, other, 0) if paths else ({}, handle)
-            first = first or gradients or {}
-            for path, found_one in (gradients or {}).items():
-                if np.any(to_numpy(found_one)):
-                    found[path] = to_numpy(first[path])
+        gradients, _ = self.differentiated(handle, paths, call, 0, training) if paths else ({}, handle)
+        for path, gradient_of in (gradients or {}).items():
+            array = to_numpy(gradient_of)
+            found[path] = array if np.any(array) else None
         return found
 
     # -- storing -----------------------------------------------------------------------------------------------

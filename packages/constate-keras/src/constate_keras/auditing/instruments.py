@@ -202,11 +202,11 @@ class Keras(Instruments):
     def _bits(self, item: Any) -> Array:
         return item if isinstance(item, np.ndarray) else self.value(item)
 
-    def _gradients(self, handle: Any, call: Call, listing: list[Any]) -> list[Any]:
-        """The gradients of the loss of one pass in training mode."""
+    def _gradients(self, handle: Any, call: Call, listing: list[Any], training: bool = True) -> list[Any]:
+        """The gradients of the loss of one pass."""
 
         def forward() -> list[Any]:
-            found = passing.flat(passing.invoke(handle, self._tensors(call), True), self.components)
+            found = passing.flat(passing.invoke(handle, self._tensors(call), training), self.components)
             return [item for _, item in found if not isinstance(item, np.ndarray)]
 
         with self._at_home(handle):
@@ -227,10 +227,10 @@ class Keras(Instruments):
                     stepper.apply(gradients, listing)
         return handle
 
-    def gradients(self, handle: Any, call: Call) -> dict[str, Array | None]:
+    def gradients(self, handle: Any, call: Call, *, training: bool = True) -> dict[str, Array | None]:
         self._seed(0, handle)
         listing = self._listed(handle)
-        found = self._gradients(handle, call, listing)
+        found = self._gradients(handle, call, listing, training)
         arrays = [None if gradient is None else self.value(gradient) for gradient in found]
         by_variable = dict(zip(map(id, listing), arrays, strict=True))
         return {

@@ -200,16 +200,16 @@ class TensorFlow(Instruments):
                     stepper.apply_gradients(zip(gradients, listing, strict=True))
         return handle
 
-    def _step(self, handle: Any, call: Call, scope: Scope) -> tuple[list[Any], list[Any]]:
-        """The gradients of the loss of one pass in training mode, and what they are of."""
+    def _step(self, handle: Any, call: Call, scope: Scope, training: bool = True) -> tuple[list[Any], list[Any]]:
+        """The gradients of the loss of one pass, and what they are of."""
         with self._at_home(handle) as dtype, tf.GradientTape() as tape:
-            loss = passing.loss_of(passing.invoke(handle, passing.tensors(call, dtype), True))
+            loss = passing.loss_of(passing.invoke(handle, passing.tensors(call, dtype), training))
         listing = self._listed(handle, scope)
         return (tape.gradient(loss, listing) if loss is not None else [None] * len(listing)), listing
 
-    def gradients(self, handle: Any, call: Call) -> dict[str, Array | None]:
+    def gradients(self, handle: Any, call: Call, *, training: bool = True) -> dict[str, Array | None]:
         passing.seed_all(0)
-        found, listing = self._step(handle, call, "trainable")
+        found, listing = self._step(handle, call, "trainable", training)
         # Looking up rows gives a gradient in slices, which becomes a tensor here.
         arrays = [None if gradient is None else state.bits(tf.convert_to_tensor(gradient)) for gradient in found]
         by_memory = dict(zip(map(state.memory, listing), arrays, strict=True))

@@ -143,8 +143,9 @@ class Torch(Looking):
         outputs = self._pass(handle, call, training, seed)
         return {path: tensors.bits(tensor) for path, tensor in tensors.flat(outputs)}, handle
 
-    def _loss(self, handle: nn.Module, call: Call, seed: int) -> Tensor | None:
-        outputs = [t for _, t in tensors.flat(self._pass(handle, call, True, seed)) if t.requires_grad and t.numel()]
+    def _loss(self, handle: nn.Module, call: Call, seed: int, training: bool = True) -> Tensor | None:
+        found = tensors.flat(self._pass(handle, call, training, seed))
+        outputs = [tensor for _, tensor in found if tensor.requires_grad and tensor.numel()]
         return torch.stack([(t.abs() ** 2).mean().float().cpu() for t in outputs]).sum() if outputs else None
 
     def train(
@@ -163,10 +164,10 @@ class Torch(Looking):
                 stepper.step()
         return handle
 
-    def gradients(self, handle: nn.Module, call: Call) -> dict[str, Array | None]:
+    def gradients(self, handle: nn.Module, call: Call, *, training: bool = True) -> dict[str, Array | None]:
         handle.zero_grad()
         with torch.enable_grad():
-            loss = self._loss(handle, call, 0)
+            loss = self._loss(handle, call, 0, training)
             if loss is not None:
                 loss.backward()  # type: ignore[no-untyped-call]
         return {

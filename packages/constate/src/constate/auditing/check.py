@@ -100,7 +100,8 @@ def run_hazard(audit: Audit, code: str) -> Outcome:
     try:
         if hazard.values:
             audit.require_values()
-        found.extend(hazard.search(audit))  # what was found before the search ends is kept, however it ends
+        with audit.instruments.at_work():
+            found.extend(hazard.search(audit))  # what was found before the search ends is kept, however it ends
         verdict, reason = Verdict.HOLDS, ""
     except NotApplicable as absent:
         verdict, reason = Verdict.NOT_APPLICABLE, str(absent)

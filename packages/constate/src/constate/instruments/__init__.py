@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar, TypeAlias
@@ -102,6 +103,10 @@ class Instruments(ABC):
     def infer_inputs(self, made: object) -> Inputs | None:
         """The inputs, where the framework or the module knows them."""
         return None
+
+    def at_work(self) -> AbstractContextManager[None]:
+        """What is set in the framework while it is used for an audit, and put back afterwards."""
+        return nullcontext()
 
     # -- making ------------------------------------------------------------------------------------------------
 
@@ -224,7 +229,7 @@ class Instruments(ABC):
         ``sgd`` without momentum, ``adamw`` with weight decay 0.1, a new optimizer each time. ``careless``: over the
         listing that a user in a hurry hands to the optimizer. Where nothing is trained: passes in training mode."""
 
-    def gradients(self, handle: Handle, call: Call) -> dict[str, Array | None]:
+    def gradients(self, handle: Handle, call: Call, *, training: bool = True) -> dict[str, Array | None]:
         """The gradient of that loss for every trainable entry; ``None`` where none reaches it."""
         raise Unsupported(f"{self.backend} cannot say which gradients reach an entry")
 

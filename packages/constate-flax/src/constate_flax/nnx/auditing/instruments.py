@@ -215,7 +215,7 @@ class NNX(Functional):
         return (leaves, arrays_of(call)), run
 
     def differentiated(
-        self, handle: nnx.Module, paths: Sequence[str], call: Call, seed: int
+        self, handle: nnx.Module, paths: Sequence[str], call: Call, seed: int, training: bool = True
     ) -> tuple[dict[str, jax.Array] | None, nnx.Module]:
         self._known = None
         given = self.placed(handle, call)
@@ -225,7 +225,7 @@ class NNX(Functional):
         def loss(leaves: list[Any]) -> tuple[jax.Array, list[Any]]:
             with nnx.merge_context(TAG, inner=True) as context:
                 module: Any = context.merge(graph, wanted_of(leaves), rest)
-            found = loss_of(self._outputs(module, given, True, seed))
+            found = loss_of(self._outputs(module, given, training, seed))
             with nnx.split_context(TAG) as context:
                 after: Any = context.split(module, has_arrays, ...)
             arrays, kept["arrays_of"] = listed(after[1])

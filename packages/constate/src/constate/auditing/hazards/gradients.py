@@ -75,6 +75,8 @@ def _moved_twice(audit: Audit) -> dict[str, bool]:
 STEPS = 5
 ATTEMPTS = 8
 """Starts that are tried before an entry is held to get no gradient at all."""
+MOST = 24
+"""Entries without a gradient that are looked at one by one."""
 FEW = 2
 """So many different values an ordinary start has, such as that of a bias with ones for one gate; a table has more."""
 
@@ -117,7 +119,7 @@ def trained_constants(audit: Audit) -> Iterator[Finding]:
         scope = "over its trainable listing" if path in after["trainable"] else "over everything that the module lists"
         message = f"is no parameter, and AdamW {scope} changes it"
         yield audit.about("G03", Severity.FAIL, entries[path], message)
-    for path in sorted(unreached & changed):
+    for path in sorted(unreached & changed)[:MOST]:
         value = before[path]
         if not audit.matters(path, (value.astype(np.float64) * 0.5 + 0.25).astype(value.dtype)):
             continue  # such as the recurrent weights of a direction of which one step is used
@@ -132,12 +134,18 @@ def trained_constants(audit: Audit) -> Iterator[Finding]:
 
 def _reached(audit: Audit) -> set[str]:
     """The trainable entries that have a gradient other than zero somewhere. It may be zero at the start because another
-    parameter is, and elsewhere because a unit of a rectifier is off."""
+    parameter is, elsewhere because a unit of a rectifier is off, and in training mode because a batch of one is
+    normalised to zero."""
     trainable = {path for path, held in audit.entries.items() if held.trainable}
     reached: set[str] = set()
     for attempt in range(ATTEMPTS):
-        start = _stirred(audit, attempt) if attempt else audit.fresh()
-        found = audit.instruments.gradients(start, audit.other(attempt))
+        start, training = _stirred(audit, attempt) if attempt else audit.fresh(), attempt % 2 == 0
+        try:
+            found = audit.instruments.gradients(start, audit.other(attempt), training=training)
+        except Exception:
+            if training:
+                raise
+            continue  # a module that is not differentiated in eval mode
         reached |= {path for path, gradient in found.items() if gradient is not None and gradient.any()}
         if reached >= trainable:
             break

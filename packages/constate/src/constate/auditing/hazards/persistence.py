@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -49,7 +49,8 @@ def unlisted(audit: Audit) -> Iterator[Finding]:
 @hazard(
     "P07",
     fine="""A module that holds a lock, a thread or an open file by design and is never copied; one whose class or
-    activation is a lambda or a local class and that is only ever saved through its state.""",
+    activation is a lambda, a local class or a function that JAX has compiled (``jax.nn.relu``), and that is only ever
+    saved through its state.""",
 )
 def copies_fail(audit: Audit) -> Iterator[Finding]:
     """Copying after a pass in training mode fails, loses state, shares what training moves, or answers otherwise: fail.
@@ -173,6 +174,8 @@ def _inside(audit: Audit, item: Any) -> list[tuple[str, Any]]:
     # First what the author put there, then what the framework keeps, such as hooks.
     own = [(part.suffix.removeprefix("."), part.value) for part in parts or ()]
     if parts is None:
+        if isinstance(item, OrderedDict):  # of hooks, say, whose keys are counted in the whole process
+            return [(str(index), value) for index, value in enumerate(item.values())]
         if isinstance(item, dict):
             return [(str(key), value) for key, value in dict.items(item)]
         if isinstance(item, (list, tuple)):
