@@ -75,6 +75,18 @@ def test_what_save_writes_any_reader_of_safetensors_reads(backend_name: str, tmp
     assert read(path)[0].keys() == found.keys()
 
 
+def test_what_was_loaded_does_not_hang_on_its_file(backend_name: str, tmp_path: Path) -> None:
+    """Also where the file is overwritten in place, and not replaced."""
+    backend = get_backend(backend_name)
+    subject = Subject(backend, get_reference("causal_attention"), tmp_path)
+    path = subject.save(subject.golden())
+    handle = subject.load(subject.fresh(1), path)
+    with path.open("r+b") as file:
+        file.write(bytes([7]) * path.stat().st_size)
+    found = subject.read(handle)
+    assert all(same_bits(found[name], subject.state[name]) for name in subject.persistent)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "foreign", "missing"])
 def test_a_load_that_fails_says_why_and_changes_nothing(backend_name: str, damage: str, tmp_path: Path) -> None:
     backend: Backend = get_backend(backend_name)

@@ -17,7 +17,7 @@ import safetensors
 import safetensors.flax
 from flax import serialization, traverse_util
 
-from constate.checkpoint.container import DTYPES
+from constate.checkpoint.layout import DTYPES
 from constate.state import Array, dtype_named
 from constate_flax.arrays import to_numpy
 

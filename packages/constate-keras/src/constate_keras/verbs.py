@@ -39,7 +39,7 @@ def save(model: keras.Layer, path: str | Path) -> None:
             than in variables, as ``StringLookup`` does.
     """
     _require_variables(model)
-    checkpoint.write(Path(path), {name: _numpy(variable) for name, variable in persistent(model).items()})
+    checkpoint.save(Path(path), {name: _numpy(variable) for name, variable in persistent(model).items()})
 
 
 def load(model: keras.Layer, path: str | Path, *, build: Callable[[], keras.Layer] | None = None) -> None:
@@ -59,7 +59,7 @@ def load(model: keras.Layer, path: str | Path, *, build: Callable[[], keras.Laye
         Refused: as ``save`` does; ``build`` does not make a variable that it shall make; a shared variable has
             different bits in the file; a variable refuses its value.
     """
-    arrays, _ = checkpoint.read(Path(path))
+    arrays = dict(checkpoint.load(path))
     _require_variables(model)
     targets = persistent(model)
     expected = {name: (tuple(variable.shape), variable.dtype) for name, variable in targets.items()}

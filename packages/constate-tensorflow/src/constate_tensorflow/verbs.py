@@ -38,7 +38,7 @@ def save(module: tf.Module, path: str | Path) -> None:
         Refused: the module has state in a hash table or a data set's iterator.
     """
     require_variables(module)
-    checkpoint.write(Path(path), {name: np.asarray(found.numpy()) for name, found in persistent(module).items()})
+    checkpoint.save(Path(path), {name: np.asarray(found.numpy()) for name, found in persistent(module).items()})
 
 
 def load(module: tf.Module, path: str | Path, *, build: Callable[[], tf.Module] | None = None) -> None:
@@ -59,7 +59,7 @@ def load(module: tf.Module, path: str | Path, *, build: Callable[[], tf.Module] 
         Refused: the factory makes an entry of another shape than the module has, or not at all; the module has state
             in a hash table or a data set's iterator; a variable refuses its value.
     """
-    arrays, _ = checkpoint.read(Path(path))
+    arrays = checkpoint.load(path)
     require_variables(module)
     targets = persistent(module)
     checkpoint.check(Path(path), arrays, {n: (tuple(v.read_value().shape), v.dtype.name) for n, v in targets.items()})

@@ -44,7 +44,7 @@ def save(module: nn.Module, path: str | Path) -> None:
         Refused: the module has extra state, or an entry that is more or less than its bits: lazy, without memory,
             quantized, sparse.
     """
-    checkpoint.write(Path(path), {name: to_numpy(tensor) for name, tensor in persistent(module).items()})
+    checkpoint.save(Path(path), {name: to_numpy(tensor) for name, tensor in persistent(module).items()})
 
 
 def load(module: nn.Module, path: str | Path, *, build: Callable[[], nn.Module] | None = None) -> None:
@@ -65,7 +65,7 @@ def load(module: nn.Module, path: str | Path, *, build: Callable[[], nn.Module] 
             quantized, sparse), ``build`` does not make a buffer that it shall make, or entries that share memory have
             different bits in the file.
     """
-    arrays, _ = checkpoint.read(Path(path))
+    arrays = checkpoint.load(path)
     targets, everything = persistent(module), entries(module)
     expected = {name: (tuple(tensor.shape), NAMES[tensor.dtype]) for name, tensor in targets.items()}
     checkpoint.check(Path(path), arrays, expected)

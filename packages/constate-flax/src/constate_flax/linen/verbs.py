@@ -39,7 +39,7 @@ def save(variables: Variables, path: str | Path, *, unsaved: Collection[str] = (
     Raises:
         CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
     """
-    checkpoint.write(Path(path), {name: to_numpy(leaf) for name, leaf in _saved(variables, unsaved).items()})
+    checkpoint.save(Path(path), {name: to_numpy(leaf) for name, leaf in _saved(variables, unsaved).items()})
 
 
 def load(
@@ -68,7 +68,7 @@ def load(
         Refused: an entry that is not saved is abstract and there is no ``build``, or ``build`` makes it with another
             shape or not at all.
     """
-    arrays, _ = checkpoint.read(Path(path))
+    arrays = dict(checkpoint.load(path))
     targets = located(variables)
     saved = _saved(variables, unsaved)
     expected = {name: plain(leaf) for name, leaf in saved.items()}

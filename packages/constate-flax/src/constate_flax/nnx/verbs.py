@@ -41,7 +41,7 @@ def save(module: nnx.Module, path: str | Path, *, derived: Any = Derived) -> Non
     Raises:
         CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
     """
-    checkpoint.write(Path(path), {n: arrays.to_numpy(v) for n, v in values(module, nnx.Not(derived)).items()})
+    checkpoint.save(Path(path), {n: arrays.to_numpy(v) for n, v in values(module, nnx.Not(derived)).items()})
 
 
 def load(module: M, path: str | Path, *, build: Callable[[], nnx.Module] | None = None, derived: Any = Derived) -> M:
@@ -64,7 +64,7 @@ def load(module: M, path: str | Path, *, build: Callable[[], nnx.Module] | None 
             names each.
         Refused: a derived entry has no memory and ``build`` is not given, or ``build`` makes another one.
     """
-    found, _ = checkpoint.read(Path(path))
+    found = dict(checkpoint.load(path))
     targets, computed = values(module, nnx.Not(derived)), values(module, derived)
     expected = {name: arrays.plain(value) for name, value in targets.items()}
     checkpoint.check(Path(path), found, {name: (form.shape, str(form.dtype)) for name, form in expected.items()})

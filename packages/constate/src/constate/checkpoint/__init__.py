@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from constate.checkpoint.container import CheckpointError, read, write
+from constate.checkpoint.container import load, read, save
+from constate.checkpoint.layout import CheckpointError
 from constate.checkpoint.strict import check
 
-__all__ = ["CheckpointError", "check", "read", "write"]
+__all__ = ["CheckpointError", "check", "load", "read", "save"]

@@ -2,70 +2,60 @@
 
 Any reader of safetensors opens it. Arrays start on 64-byte boundaries as far as the format, which allows no holes,
 permits. The metadata carries a checksum (XXH3-128) of every array and one of the header, so that a file with any bit
-changed is refused. Writing is a temporary file, fsync and an atomic rename; equal state gives equal bytes.
+changed is refused. Writing is a temporary file, fsync and an atomic rename; equal state gives equal bytes. Reading is
+one memory map.
 
 Format: https://github.com/huggingface/safetensors#format
 """
 
 from __future__ import annotations
 
-import json
-import math
+import mmap
 import os
 import secrets
 import stat
-from collections.abc import Mapping
-from io import BufferedReader
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import FileIO
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xxhash
 
-from constate.errors import ConstateError
-from constate.state import Array, dtype_named
+from constate.checkpoint import layout
+from constate.checkpoint.layout import CODES, METADATA, CheckpointError, Header, Row
+from constate.state import Array
 
-ALIGNMENT = 64
-HEADER_LIMIT = 100_000_000
-HEADER_CHECKSUM = "constate.header"
-ENTRY_CHECKSUM = "constate.xxh3."
-METADATA = "__metadata__"
-BLANK = "0" * 32
-
-DTYPES = {
-    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
-    "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2",
-    "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
-    "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8",
-    "BOOL": "bool", "C64": "complex64",
-}  # fmt: skip
-CODES = {name: code for code, name in DTYPES.items()}
+PIECE = 32 << 20
+"""Bytes of a strided array that are brought in order at a time."""
+AT_ONCE = 1024
+"""Pieces of memory that one call of the operating system takes (``IOV_MAX``)."""
 
 
-class CheckpointError(ConstateError):
-    """A checkpoint that cannot be written, or was refused; nothing was changed."""
-
-
-def write(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
-    """Write ``arrays`` to ``path``, whole or not at all.
+def save(path: str | Path, state: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
+    """Write arrays to one file, whole or not at all.
 
     As with a plain write, a symbolic link is followed, and the file has the mode of the one that it replaces, or the
-    usual one.
+    usual one. Beside the arrays themselves at most 32 MiB of memory are used, and the header.
+
+    Args:
+        path: the file; an existing one is replaced at once and only when the new one is complete and on the disk.
+        state: arrays by name, of any strides; equal state gives equal bytes, in whatever order it comes.
+        metadata: what else the file shall say; keys that begin with ``constate.`` are taken.
 
     Raises:
         CheckpointError: a name or dtype that safetensors cannot hold, or a path that cannot be written.
     """
-    contiguous = {}
-    for name, array in arrays.items():
+    for name, array in state.items():
         if name == METADATA or name.encode(errors="ignore").decode() != name:
             raise CheckpointError(f"{name!r}: an entry of this name cannot be stored; choose another name")
-        if str(array.dtype) not in CODES:
-            raise CheckpointError(f"{name}: dtype {array.dtype} cannot be stored; expected one of {', '.join(CODES)}")
-        contiguous[name] = np.ascontiguousarray(array).reshape(array.shape)
-    # Arrays whose size is a multiple of the alignment come first, so that each of them, and the one after them, is
-    # aligned; the rest by falling item size, which keeps every array on a multiple of its own item size.
-    names = sorted(contiguous, key=lambda n: (contiguous[n].nbytes % ALIGNMENT != 0, -contiguous[n].itemsize, n))
-    header = _header({name: contiguous[name] for name in names}, metadata or {})
+        if array.dtype not in CODES:
+            known = ", ".join(layout.DTYPES.values())
+            raise CheckpointError(f"{name}: dtype {array.dtype} cannot be stored; expected one of {known}")
+    names = layout.order(state)
+    arrays = [_bytes(state[name]) if state[name].flags.c_contiguous else state[name] for name in names]
+    checksums = [_checksum(array) for array in arrays]
+    header = layout.header({name: state[name] for name in names}, checksums, metadata or {})
     path = Path(os.path.realpath(path))
     temporary = path.with_name(f".constate-{secrets.token_hex(8)}")
     try:
@@ -73,13 +63,10 @@ def write(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str] |
         if mode is not None and not stat.S_ISREG(mode):
             raise CheckpointError(f"cannot write {path}: it is there and is no file; choose another path")
         try:
-            with temporary.open("xb") as file:
+            with temporary.open("xb", buffering=0) as file:
                 if mode is not None:
                     os.fchmod(file.fileno(), stat.S_IMODE(mode))
-                file.write(header)
-                for name in names:
-                    file.write(_bytes(contiguous[name]))
-                file.flush()
+                _write(file, header, arrays)
                 os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
@@ -91,111 +78,129 @@ def write(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str] |
         ) from error
 
 
-def read(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
-    """Read a container whole: its arrays and its metadata.
+def load(path: str | Path, verify: bool = True) -> Mapping[str, Array]:
+    """The arrays of a file, in its order, as views of one memory map.
+
+    They can be written to, which does not change the file. A file that is replaced by another leaves them as they are;
+    one that is overwritten in place does not, so that a copy is to be made of what outlives that.
+
+    Args:
+        path: a file written by ``save``.
+        verify: compare every array with its checksum. Without that only the header is checked, and nothing else is
+            read before it is used.
 
     Raises:
-        CheckpointError: the file is no safetensors file, is truncated, or a checksum does not match; the message
-            names the entry.
+        CheckpointError: the file is no container, is truncated, or a checksum does not match; the message names the
+            entry.
     """
+    return read(Path(path), verify)[0]
+
+
+def read(path: Path, verify: bool = True) -> tuple[Mapping[str, Array], dict[str, str]]:
+    """As ``load``, with the metadata of the file."""
     try:
-        with Path(path).open("rb") as file:
-            return _read(path, file, os.fstat(file.fileno()).st_size)
+        with Path(path).open("rb", buffering=0) as file:
+            memory = _mapped(file)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+    header = layout.parse(path, memory)
+    checksums = layout.checksums(path, memory, header)
+    arrays = Arrays(path, memory, header)
+    if verify:
+        arrays.verify(checksums)
+    return arrays, {key: value for key, value in header.metadata.items() if not key.startswith(layout.PREFIX)}
 
 
-def _read(path: Path, file: BufferedReader, size: int) -> tuple[dict[str, Array], dict[str, str]]:
-    """Nothing is allocated that the size of the file does not account for, and no byte is held twice."""
-    raw, header = _parse(path, file, size)
-    metadata = _metadata(path, header)
-    claimed = metadata.get(HEADER_CHECKSUM)
-    if claimed is None:
-        raise CheckpointError(f"{path}: has no constate checksums; found a plain safetensors file or a damaged header")
-    blanked = raw.replace(f'"{claimed}"'.encode(errors="replace"), f'"{BLANK}"'.encode(), 1)
-    if xxhash.xxh3_128_hexdigest(blanked) != claimed:
-        raise CheckpointError(
-            f"{path}: the header does not match its checksum; the file is damaged, restore it from a copy"
-        )
-    arrays = {}
-    start, end = len(raw), 0
-    for name, found in header.items():
-        dtype = dtype_named(DTYPES[found["dtype"]])
-        shape = tuple(found["shape"])
-        first, last = found["data_offsets"]
-        if first != end or last - first != dtype.itemsize * math.prod(shape):
-            raise CheckpointError(f"{path}: {name}: offsets {first}..{last} do not fit {dtype}{list(shape)}")
-        if last > size - start:
-            raise CheckpointError(f"{path}: {name}: truncated, found {size - start} bytes, expected {last} or more")
+def _mapped(file: FileIO) -> mmap.mmap | bytearray:
+    """The file as memory that can be written to and does not change it."""
+    size = os.fstat(file.fileno()).st_size
+    return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY) if size else bytearray()
+
+
+class Arrays(Mapping[str, Array]):
+    """The arrays of a file, each made when it is first asked for, and the same one from then on."""
+
+    def __init__(self, path: Path, memory: mmap.mmap | bytearray, header: Header) -> None:
+        self._path, self._memory = path, memory
+        self._start, self._rows, _ = header
+        self._made: dict[str, Array] = {}
+
+    def __getitem__(self, name: str) -> Array:
+        array = self._made.get(name)
+        return self._view(layout.row(self._path, name, self._rows[name])) if array is None else array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} arrays of {self._path}>"
+
+    def verify(self, checksums: Sequence[str]) -> None:
+        """Compare every array with its checksum."""
+        memory, start, path = memoryview(self._memory), self._start, self._path
+        for (name, described), checksum in zip(self._rows.items(), checksums, strict=True):
+            row = layout.row(path, name, described)
+            if xxhash.xxh3_128_hexdigest(memory[start + row.first : start + row.last]) != checksum:
+                raise CheckpointError(f"{path}: {name}: the data does not match its checksum; the file is damaged")
+            self._view(row)
+
+    def _view(self, row: Row) -> Array:
         try:
-            array = np.empty(shape, dtype)
-        except (ValueError, OverflowError) as error:  # an empty one of an impossible shape
-            raise CheckpointError(f"{path}: {name}: {dtype}{list(shape)} cannot be made: {error}") from error
-        data = _bytes(array)
-        if file.readinto(data) != len(data) or xxhash.xxh3_128_hexdigest(data) != metadata.get(ENTRY_CHECKSUM + name):
-            raise CheckpointError(f"{path}: {name}: the data does not match its checksum; the file is damaged")
-        arrays[name] = array
-        end = last
-    if start + end != size:
-        raise CheckpointError(f"{path}: found {size - start} bytes of data, expected {end}")
-    own = {key: value for key, value in metadata.items() if not key.startswith("constate.")}
-    return arrays, own
+            place = (self._memory, self._start + row.first) if row.last > row.first else ()
+            array: Array = np.ndarray(row.shape, row.dtype, *place)
+        except (ValueError, OverflowError, MemoryError) as error:  # an empty one of an impossible shape
+            raise CheckpointError(f"{self._path}: {row.name}: {row.dtype}{list(row.shape)}: {error}") from error
+        self._made[row.name] = array
+        return array
 
 
-def _header(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
-    checksums = {ENTRY_CHECKSUM + n: xxhash.xxh3_128_hexdigest(_bytes(a)) for n, a in arrays.items()}
-    header: dict[str, Any] = {METADATA: {**metadata, **checksums, HEADER_CHECKSUM: BLANK}}
-    end = 0
-    for name, array in arrays.items():
-        header[name] = {
-            "dtype": CODES[str(array.dtype)],
-            "shape": list(array.shape),
-            "data_offsets": [end, end + array.nbytes],
-        }
-        end += array.nbytes
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-(8 + len(text)) % ALIGNMENT)
-    blanked = len(text).to_bytes(8, "little") + text
-    checksum = xxhash.xxh3_128_hexdigest(blanked)
-    return blanked.replace(f'"{HEADER_CHECKSUM}":"{BLANK}"'.encode(), f'"{HEADER_CHECKSUM}":"{checksum}"'.encode(), 1)
+def _checksum(array: memoryview | Array) -> str:
+    if isinstance(array, memoryview):
+        return xxhash.xxh3_128_hexdigest(array)
+    checksum = xxhash.xxh3_128()
+    for piece in _pieces(array):
+        checksum.update(piece)
+    return checksum.hexdigest()
 
 
-def _parse(path: Path, file: BufferedReader, total: int) -> tuple[bytes, dict[str, Any]]:
-    """The bytes before the data, and what they say."""
-    length = file.read(8)
-    size = int.from_bytes(length, "little")
-    if len(length) < 8 or size > min(HEADER_LIMIT, total - 8):
-        raise CheckpointError(f"{path}: truncated or no safetensors file: {total} bytes, header of {size} expected")
-    text = file.read(size)
-    try:
-        header = json.loads(text, object_pairs_hook=_unique)
-        entries = {name: found for name, found in header.items() if name != METADATA}
-        for name, found in entries.items():
-            shape, offsets = found["shape"], found["data_offsets"]
-            if found["dtype"] not in DTYPES or not _counts(shape) or not _counts(offsets) or len(offsets) != 2:
-                raise ValueError(f"{name} is described by {found}")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{path}: the header cannot be read: {error}") from error
-    return length + text, header
+def _write(file: FileIO, header: bytes, arrays: Iterable[memoryview | Array]) -> None:
+    waiting = _all_pieces(header, arrays)
+    while pieces := list(islice(waiting, AT_ONCE)):
+        _write_all(file.fileno(), pieces)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(found := dict(pairs)) != len(pairs):
-        raise ValueError("a name stands in it twice")
-    return found
+def _all_pieces(header: bytes, arrays: Iterable[memoryview | Array]) -> Iterator[memoryview]:
+    yield memoryview(header)
+    for array in arrays:
+        if isinstance(array, memoryview):
+            yield array
+        else:
+            yield from _pieces(array)
+
+
+def _write_all(file: int, pieces: Sequence[memoryview]) -> None:
+    """Write all of it: one call of the operating system may write less than it is given."""
+    written = os.writev(file, pieces)
+    for piece in pieces if written < sum(map(len, pieces)) else ():
+        rest = piece[written:]
+        written = max(0, written - len(piece))
+        while rest:
+            rest = rest[os.write(file, rest) :]
+
+
+def _pieces(array: Array) -> Iterator[memoryview]:
+    """The bytes of a strided array in order, a part of it at a time."""
+    if array.flags.c_contiguous or array.nbytes <= PIECE:
+        yield _bytes(np.ascontiguousarray(array))
+        return
+    rows = PIECE * len(array) // array.nbytes
+    for begin in range(0, len(array), max(1, rows)):
+        yield from _pieces(array[begin : begin + rows] if rows else array[begin])
 
 
 def _bytes(array: Array) -> memoryview:
-    """The memory of a contiguous array."""
+    """The memory of a contiguous array, as bytes: the types of ``ml_dtypes`` are no buffers."""
     return array.reshape(-1).view(np.uint8).data
-
-
-def _counts(values: object) -> bool:
-    return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
-
-
-def _metadata(path: Path, header: dict[str, Any]) -> dict[str, str]:
-    metadata = header.pop(METADATA, {})
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise CheckpointError(f"{path}: the metadata is not a mapping of strings")
-    return metadata

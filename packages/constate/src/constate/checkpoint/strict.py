@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from constate.checkpoint.container import CheckpointError
+from constate.checkpoint.layout import CheckpointError
 from constate.state import Array
 
 
