@@ -21,26 +21,32 @@ BY_NAME = {
 NAMES = {dtype: name for name, dtype in BY_NAME.items()}
 
 # NumPy knows these by way of ml_dtypes; torch's bridge does not, so that they cross as integers of the same size.
-_VIEWED = {
-    "bfloat16": (ml_dtypes.bfloat16, np.int16),
-    "float8_e4m3fn": (ml_dtypes.float8_e4m3fn, np.uint8),
-    "float8_e5m2": (ml_dtypes.float8_e5m2, np.uint8),
+_CARRIED = {
+    torch.bfloat16: (torch.int16, np.dtype(ml_dtypes.bfloat16)),
+    torch.float8_e4m3fn: (torch.uint8, np.dtype(ml_dtypes.float8_e4m3fn)),
+    torch.float8_e5m2: (torch.uint8, np.dtype(ml_dtypes.float8_e5m2)),
 }
+_CARRIERS = {dtype: (np.dtype(NAMES[carrier]), original) for original, (carrier, dtype) in _CARRIED.items()}
 
 
 def to_numpy(tensor: Tensor) -> Array:
     """A copy of the tensor's bits as a NumPy array."""
-    tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
-    name = NAMES[tensor.dtype]
-    if name not in _VIEWED:
-        return np.array(tensor.numpy())
-    dtype, carrier = _VIEWED[name]
-    return np.array(tensor.view(torch.int16 if carrier is np.int16 else torch.uint8).numpy()).view(dtype)
+    return np.array(as_numpy(tensor))
+
+
+def as_numpy(tensor: Tensor) -> Array:
+    """The tensor's bits as a NumPy array, in the memory of the tensor where that is on the host."""
+    tensor = tensor.detach()
+    if not tensor.is_cpu:
+        tensor = tensor.cpu()
+    if tensor.is_conj() or tensor.is_neg():
+        tensor = tensor.resolve_conj().resolve_neg()
+    carried = _CARRIED.get(tensor.dtype)
+    array: Array = tensor.numpy() if carried is None else tensor.view(carried[0]).numpy().view(carried[1])
+    return array
 
 
 def from_numpy(array: Array) -> Tensor:
     """A tensor with the array's bits, which shares its memory and keeps its strides."""
-    name = str(array.dtype)
-    if name not in _VIEWED:
-        return torch.from_numpy(array)
-    return torch.from_numpy(array.view(_VIEWED[name][1])).view(BY_NAME[name])
+    carried = _CARRIERS.get(array.dtype)
+    return torch.from_numpy(array) if carried is None else torch.from_numpy(array.view(carried[0])).view(carried[1])

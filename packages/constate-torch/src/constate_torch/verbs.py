@@ -22,9 +22,11 @@ from constate.errors import Refused, first_line
 from constate.reach import arrays_within
 from constate.refusals import matching, require_array, require_entry, require_form
 from constate.state import same_bits
-from constate_torch.arrays import NAMES, from_numpy, to_numpy
+from constate_torch.arrays import NAMES, as_numpy, from_numpy, to_numpy
 from constate_torch.state import entries, overlapping, persistent, places, require_plain, span
 
+PLAIN = (Tensor, nn.Parameter)
+"""The types of tensors that no author has changed."""
 WIDEST = 16
 """The bytes of the widest dtype: what is cut out of a memory begins at a multiple of it."""
 
@@ -44,7 +46,7 @@ def save(module: nn.Module, path: str | Path) -> None:
         Refused: the module has extra state, or an entry that is more or less than its bits: lazy, without memory,
             quantized, sparse.
     """
-    checkpoint.save(Path(path), {name: to_numpy(tensor) for name, tensor in persistent(module).items()})
+    checkpoint.save(Path(path), {name: as_numpy(tensor) for name, tensor in persistent(module).items()})
 
 
 def load(module: nn.Module, path: str | Path, *, build: Callable[[], nn.Module] | None = None) -> None:
@@ -283,14 +285,19 @@ def assign(module: nn.Module, path: str, value: Tensor) -> None:
 
 
 def _put(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> None:
-    """Copy every source into the target of its name, or raise with every bit as it was."""
+    """Copy every source into the target of its name, or raise with every bit as it was.
+
+    What may refuse a copy comes first, with its old bits kept. The rest cannot, so that no copy of it is kept: where
+    Python is interrupted meanwhile, the rest is copied before the interruption goes on.
+    """
     before: dict[str, Tensor] = {}
     shared = {name for group in overlapping(targets) for name in group}
+    waiting = {name: source for name, source in sources.items() if not _certain(name, targets[name], source, shared)}
     try:
-        for name, source in sources.items():
+        for name, source in waiting.items():
             before[name] = targets[name].detach().to("cpu", copy=True)
             _copy(targets[name], source)
-        for name, source in sources.items():
+        for name, source in waiting.items():
             target = targets[name]
             doubtful = (name in shared or 0 in target.stride()) and target.dtype == source.dtype
             if doubtful and not same_bits(to_numpy(target), to_numpy(source)):
@@ -302,6 +309,32 @@ def _put(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> None:
         if isinstance(error, Exception):
             raise Refused(f"{name}: {first_line(error)}; nothing was changed") from error
         raise
+    rest = {name: source for name, source in sources.items() if name not in waiting}
+    try:
+        _copy_all(targets, rest)
+    except BaseException:
+        _copy_all(targets, rest)
+        raise
+
+
+def _certain(name: str, target: Tensor, source: Tensor, shared: Collection[str]) -> bool:
+    """Whether a copy cannot fail and cannot touch another entry: both plain tensors of one form on the host."""
+    return (
+        type(target) in PLAIN
+        and target.is_cpu
+        and source.is_cpu
+        and name not in shared
+        and target.dtype is source.dtype
+        and target.shape == source.shape
+        and not target.is_inference()
+        and 0 not in target.stride()
+    )
+
+
+@torch.no_grad()
+def _copy_all(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> None:
+    for name, source in sources.items():
+        targets[name].copy_(source)
 
 
 def _copy(target: Tensor, source: Tensor) -> None:

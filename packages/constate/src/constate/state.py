@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import ml_dtypes
@@ -71,6 +72,12 @@ class Seen:
 def dtype_named(name: str) -> np.dtype[Any]:
     """The NumPy dtype for a name such as ``float32``, ``bfloat16`` or ``float8_e4m3fn``."""
     return np.dtype(getattr(ml_dtypes, name, name))
+
+
+@lru_cache(maxsize=64)
+def name_of(dtype: np.dtype[Any]) -> str:
+    """The name of a dtype, as ``dtype_named`` takes it. NumPy makes its own anew each time."""
+    return str(dtype)
 
 
 def is_float(dtype: str | np.dtype[Any]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from constate.checkpoint.layout import CheckpointError
-from constate.state import Array
+from constate.state import Array, name_of
 
 
 def check(path: Path, found: Mapping[str, Array], expected: Mapping[str, tuple[tuple[int, ...], str]]) -> None:
@@ -27,7 +27,7 @@ def check(path: Path, found: Mapping[str, Array], expected: Mapping[str, tuple[t
         shape, dtype = expected[name]
         if array.shape != shape:
             faults.append(f"{name}: found shape {list(array.shape)}, expected shape {list(shape)}")
-        elif str(array.dtype) != dtype:
+        elif name_of(array.dtype) != dtype:
             faults.append(f"{name}: found dtype {array.dtype}, expected dtype {dtype}")
     if faults:
         raise CheckpointError(f"{path} was refused and nothing was changed:\n  " + "\n  ".join(faults))
