@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -120,6 +120,18 @@ def like(value: Array, old: Any) -> Any:
     implementation: list[Any] = []  # asked while tracing, which a key without memory answers as well
     jax.eval_shape(lambda key: implementation.append(jax.random.key_impl(key)), old)
     return jax.device_put(jax.random.wrap_key_data(placed, impl=implementation[0]), sharding)
+
+
+def all_like(values: Mapping[str, Array], old: Mapping[str, Any]) -> dict[str, Any]:
+    """``like`` for many at once, which JAX does in less time than one by one."""
+    usual = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    plain = [name for name in values if not is_key(old[name])]
+    with jax.enable_x64(True):
+        # In memory of its own: device_put keeps that of NumPy, also where may_alias=False is given.
+        copies = [np.array(values[name]) for name in plain]
+        placed = jax.device_put(copies, [getattr(old[name], "sharding", None) or usual for name in plain])
+    found = dict(zip(plain, placed, strict=True))
+    return {name: found[name] if name in found else like(value, old[name]) for name, value in values.items()}
 
 
 def rounded(value: Any, dtype: Any) -> Any:

@@ -8,7 +8,7 @@ another module with other variables and leave the given one as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 
 from constate import checkpoint
 from constate.errors import Refused, first_line
 from constate.refusals import matching, require_array, require_entry, require_form
+from constate.state import Array
 from constate_tensorflow.tree import held, is_array, persistent, places, rebuilt, remade, require_variables
 
 
@@ -62,7 +64,7 @@ def load(module: tf.Module, path: str | Path, *, build: Callable[[], tf.Module] 
     arrays = checkpoint.load(path)
     require_variables(module)
     targets = persistent(module)
-    checkpoint.check(Path(path), arrays, {n: (tuple(v.read_value().shape), v.dtype.name) for n, v in targets.items()})
+    checkpoint.check(Path(path), arrays, {name: (_shape(v), v.dtype.name) for name, v in targets.items()})
     computed = {} if build is None else places(build())
     derived = {name: place for name, place in places(module).items() if build is not None and not place.tracked}
     for name, place in derived.items():
@@ -72,6 +74,10 @@ def load(module: tf.Module, path: str | Path, *, build: Callable[[], tf.Module] 
                 f"{name}: the factory makes {made}, the module has {place.array.shape}; "
                 "nothing was changed, pass the factory that made the module"
             )
+    # A plain variable takes a value of its own shape and dtype, so that its old one need not be kept: where Python is
+    # interrupted meanwhile, the rest is assigned before the interruption goes on.
+    rest = {name: array for name, array in arrays.items() if _is_plain(targets[name])}
+    waiting = [name for name in arrays if name not in rest]
     before: list[tuple[Callable[[Any], Any], Any]] = []
     try:
         for name, place in derived.items():
@@ -83,9 +89,9 @@ def load(module: tf.Module, path: str | Path, *, build: Callable[[], tf.Module] 
             else:
                 before.append((partial(setattr, place.owner, place.name), place.array))
                 setattr(place.owner, place.name, value)
-        for name, array in arrays.items():
+        for name in waiting:
             before.append((targets[name].assign, targets[name].numpy()))
-            targets[name].assign(array)
+            targets[name].assign(arrays[name])
     except BaseException as error:
         for put, old in reversed(before):
             with suppress(Exception):  # the one that has just raised will do so again
@@ -93,6 +99,26 @@ def load(module: tf.Module, path: str | Path, *, build: Callable[[], tf.Module] 
         if isinstance(error, Exception):
             raise Refused(f"{name}: {first_line(error)}; nothing was changed") from error
         raise
+    try:
+        _assign(targets, rest)
+    except BaseException:
+        _assign(targets, rest)
+        raise
+
+
+def _is_plain(variable: tf.Variable) -> bool:
+    """Whether it is TensorFlow's own, with a method of nobody else's in the place of ``assign``."""
+    return type(variable) is ResourceVariable and "assign" not in vars(variable)
+
+
+def _shape(variable: tf.Variable) -> tuple[int, ...]:
+    """The shape of the value, which the variable may leave open."""
+    return tuple(variable.shape if variable.shape.is_fully_defined() else variable.read_value().shape)
+
+
+def _assign(targets: Mapping[str, tf.Variable], values: Mapping[str, Array]) -> None:
+    for name, value in values.items():
+        targets[name].assign(value, read_value=False)
 
 
 def abstract(build: Callable[[], tf.Module]) -> tf.Module:

@@ -19,7 +19,7 @@ from constate import checkpoint
 from constate.errors import Refused
 from constate.refusals import matching, require_array, require_entry, require_form
 from constate.state import SEPARATOR, Kind, is_float
-from constate_flax.arrays import from_numpy, like, plain, rounded, to_numpy
+from constate_flax.arrays import all_like, from_numpy, like, plain, rounded, to_numpy
 from constate_flax.linen.declare import COLLECTIONS, bound, declare
 from constate_flax.linen.state import DERIVED
 from constate_flax.linen.tree import PARAMS, Variables, dtype_of, located, replaced
@@ -84,7 +84,7 @@ def load(
             arrays[name] = to_numpy(made[name][1]).astype(plain(leaf).dtype)
     elif without := [name for name, leaf in computed.items() if isinstance(leaf, jax.ShapeDtypeStruct)]:
         raise Refused(f"{', '.join(without)}: not saved and without memory; pass build=lambda: module.init(key, x)")
-    return replaced(variables, {name: like(array, targets[name][1]) for name, array in arrays.items()})
+    return replaced(variables, all_like(arrays, {name: leaf for name, (_, leaf) in targets.items()}))
 
 
 def cast(variables: Variables, dtype: Any, *, keep: Sequence[str] = ()) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def load(module: M, path: str | Path, *, build: Callable[[], nnx.Module] | None 
     for name, value in computed.items():
         if name not in found and isinstance(value, jax.ShapeDtypeStruct):
             raise Refused(f"{name}: is derived and has no memory; pass build=, which computes it; nothing was changed")
-    return commit(module, {name: arrays.like(value, (targets | computed)[name]) for name, value in found.items()})
+    return commit(module, arrays.all_like(found, targets | computed))
 
 
 def copy(module: M) -> M:
