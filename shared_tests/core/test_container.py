@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import stat
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constate.checkpoint import CheckpointError, check, container, layout, read, save
+from constate.checkpoint import CheckpointError, check, layout, load, read, save
 from constate.state import Array, same_bits
 
 DTYPES = [np.dtype(getattr(ml_dtypes, name, name)) for name in layout.DTYPES.values()]
@@ -146,6 +147,55 @@ def test_a_name_that_the_format_cannot_hold(tmp_path: Path, name: str) -> None:
     with pytest.raises(CheckpointError, match="cannot be stored; choose another name"):
         save(tmp_path / "s.safetensors", {**SMALL, name: np.zeros(3)})
     assert not list(tmp_path.iterdir())
+
+
+def test_keys_of_the_container_are_its_own(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="choose another one"):
+        save(tmp_path / "s.safetensors", SMALL, {"constate.header": "x"})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_header_that_no_reader_takes_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "HEADER_LIMIT", 100)
+    with pytest.raises(CheckpointError, match="write the state to several files"):
+        save(tmp_path / "s.safetensors", SMALL)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_strided_array_larger_than_a_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("constate.checkpoint.container.PIECE", 64)
+    whole = np.arange(5 * 40 * 3, dtype=np.int16).reshape(5, 40, 3)
+    state = {"t": whole.T, "s": whole[::2, ::-1], "z": np.broadcast_to(np.float32(3), (7, 9)), "e": whole[:0].T}
+    save(tmp_path / "s.safetensors", state)
+    found = load(tmp_path / "s.safetensors")
+    assert all(same_bits(found[name], np.array(value, order="C")) for name, value in state.items())
+
+
+def test_without_verification_only_the_header_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "s.safetensors"
+    save(path, {"a": np.zeros(100), "b": np.ones(100)})
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(CheckpointError, match="b: the data does not match its checksum"):
+        load(path)
+    found = load(path, verify=False)
+    assert list(found) == ["a", "b"] and found["a"] is found["a"] and not found["a"].any() and found["b"][-1] != 1
+    found["a"][:] = 7  # writes to memory, and not to the file
+    assert path.read_bytes() == raw
+
+
+def test_many_axes_are_refused_at_once(tmp_path: Path) -> None:
+    """The product of many large numbers takes a time that grows with the square of their count."""
+    seal(
+        tmp_path / "s.safetensors",
+        f'{{"__metadata__":{{"constate.header":"{layout.BLANK}","constate.xxh3":"{NONE}"}},'
+        f'"a":{{"dtype":"F32","shape":[{",".join([str(2**62)] * 40_000)}],"data_offsets":[0,0]}}}}',
+    )
+    begun = time.perf_counter()
+    with pytest.raises(CheckpointError, match="which cannot be") as refused:
+        read(tmp_path / "s.safetensors")
+    assert time.perf_counter() - begun < 2 and len(str(refused.value)) < 500
 
 
 NONE = xxhash.xxh3_128_hexdigest(b"")

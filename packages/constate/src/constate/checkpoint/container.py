@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import secrets
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import FileIO
 from itertools import islice
@@ -24,6 +22,7 @@ import xxhash
 
 from constate.checkpoint import layout
 from constate.checkpoint.layout import CODES, METADATA, CheckpointError, Header, Row
+from constate.checkpoint.replacing import replacing
 from constate.state import Array
 
 PIECE = 32 << 20
@@ -41,11 +40,14 @@ def save(path: str | Path, state: Mapping[str, Array], metadata: Mapping[str, st
     Args:
         path: the file; an existing one is replaced at once and only when the new one is complete and on the disk.
         state: arrays by name, of any strides; equal state gives equal bytes, in whatever order it comes.
-        metadata: what else the file shall say; keys that begin with ``constate.`` are taken.
+        metadata: what else the file shall say; ``constate.header`` and ``constate.xxh3`` are taken.
 
     Raises:
-        CheckpointError: a name or dtype that safetensors cannot hold, or a path that cannot be written.
+        CheckpointError: a name or dtype that safetensors cannot hold, a key that is taken, or a path that cannot be
+            written.
     """
+    for key in layout.OWN & (metadata or {}).keys():
+        raise CheckpointError(f"{key!r}: this key is the container's own; choose another one")
     for name, array in state.items():
         if name == METADATA or name.encode(errors="ignore").decode() != name:
             raise CheckpointError(f"{name!r}: an entry of this name cannot be stored; choose another name")
@@ -56,26 +58,8 @@ def save(path: str | Path, state: Mapping[str, Array], metadata: Mapping[str, st
     arrays = [_bytes(state[name]) if state[name].flags.c_contiguous else state[name] for name in names]
     checksums = [_checksum(array) for array in arrays]
     header = layout.header({name: state[name] for name in names}, checksums, metadata or {})
-    path = Path(os.path.realpath(path))
-    temporary = path.with_name(f".constate-{secrets.token_hex(8)}")
-    try:
-        mode = path.stat().st_mode if path.exists() else None
-        if mode is not None and not stat.S_ISREG(mode):
-            raise CheckpointError(f"cannot write {path}: it is there and is no file; choose another path")
-        try:
-            with temporary.open("xb", buffering=0) as file:
-                if mode is not None:
-                    os.fchmod(file.fileno(), stat.S_IMODE(mode))
-                _write(file, header, arrays)
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise CheckpointError(
-            f"cannot write {path}: {error.strerror}; choose a folder that exists, is writable and has room"
-        ) from error
+    with replacing(Path(path)) as file:
+        _write(file, header, arrays)
 
 
 def load(path: str | Path, verify: bool = True) -> Mapping[str, Array]:
@@ -108,7 +92,7 @@ def read(path: Path, verify: bool = True) -> tuple[Mapping[str, Array], dict[str
     arrays = Arrays(path, memory, header)
     if verify:
         arrays.verify(checksums)
-    return arrays, {key: value for key, value in header.metadata.items() if not key.startswith(layout.PREFIX)}
+    return arrays, {key: value for key, value in header.metadata.items() if key not in layout.OWN}
 
 
 def _mapped(file: FileIO) -> mmap.mmap | bytearray:

@@ -23,7 +23,11 @@ HEADER_CHECKSUM = f"{PREFIX}header"
 CHECKSUMS = f"{PREFIX}xxh3"
 """The XXH3-128 of every array in hexadecimal, one after the other in the order of the header."""
 DIGITS = 32
+OWN = frozenset({HEADER_CHECKSUM, CHECKSUMS})
+"""The keys of the metadata that are not the user's."""
 BLANK = "0" * DIGITS
+MOST_AXES, WIDEST = 64, 2**63
+"""NumPy has arrays of so many axes at the most, and of fewer elements along one."""
 
 DTYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
@@ -69,6 +73,11 @@ def header(arrays: Mapping[str, Array], checksums: Sequence[str], metadata: Mapp
         rows.append(f"{quoted(name)}:{{{described}}}")
     text = f"{{{','.join(rows)}}}".encode()
     text += b" " * (-(8 + len(text)) % ALIGNMENT)
+    if len(text) > HEADER_LIMIT:
+        raise CheckpointError(
+            f"the header would have {len(text)} bytes, expected at most {HEADER_LIMIT}, which is what readers take; "
+            "write the state to several files"
+        )
     blanked = len(text).to_bytes(8, "little") + text
     checksum = xxhash.xxh3_128_hexdigest(blanked)
     return blanked.replace(f'"{HEADER_CHECKSUM}":"{BLANK}"'.encode(), f'"{HEADER_CHECKSUM}":"{checksum}"'.encode(), 1)
@@ -144,11 +153,15 @@ def row(path: Path, name: str, described: Mapping[str, Any]) -> Row:
     try:
         shape, (first, last) = described["shape"], described["data_offsets"]
         dtype = KINDS[described["dtype"]]
-        fits = {*map(type, shape)} <= {int} and min(shape, default=0) >= 0
-        if type(shape) is not list or not fits or last - first != dtype.itemsize * math.prod(shape):
+        fits = {*map(type, shape)} <= {int} and min(shape, default=0) >= 0 and max(shape, default=0) < WIDEST
+        # Only then the product, which of many large numbers is a work of its own.
+        fits = fits and type(shape) is list and len(shape) <= MOST_AXES
+        if not fits or last - first != dtype.itemsize * math.prod(shape):
             raise ValueError
     except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path}: {name}: is described by {described}, which cannot be") from error
+        text = str(described)
+        shown = text if len(text) < 200 else f"{text[:200]}…"
+        raise CheckpointError(f"{path}: {name}: is described by {shown}, which cannot be") from error
     return Row(name, dtype, tuple(shape), first, last)
 
 

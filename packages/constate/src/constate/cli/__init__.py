@@ -11,13 +11,18 @@ from typing import NoReturn
 
 import typer
 
+from constate.checkpoint import CheckpointError
 from constate.cli.backends import backends
 from constate.cli.check import check
 from constate.cli.compare import compare
+from constate.cli.convert import convert
+from constate.cli.diff import diff
 from constate.cli.explain import explain
+from constate.cli.inspect import inspect
 from constate.cli.laws import laws
 from constate.cli.show import show
-from constate.cli.writing import complain
+from constate.cli.verify import verify
+from constate.cli.writing import complain, printable
 from constate.errors import ConstateError
 
 app = typer.Typer(
@@ -26,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (check, compare, laws, explain, show, backends):
+for command in (check, compare, laws, explain, show, backends, inspect, verify, diff, convert):
     app.command()(command)
 
 
@@ -40,6 +45,8 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
+    except CheckpointError as error:
+        _fail(printable(str(error)))  # it may name an entry, and a file may name its entries as it likes
     except ConstateError as error:
         _fail(str(error))
     except typer.TyperException as error:  # an option that there is not, a number that is none
@@ -55,7 +62,7 @@ def main() -> None:
 
 
 def _fail(text: str) -> NoReturn:
-    complain(text)
+    complain("\n".join(map(printable, text.split("\n"))))
     sys.exit(2)
 
 

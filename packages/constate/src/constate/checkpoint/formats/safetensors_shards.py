@@ -1,0 +1,125 @@
+"""A checkpoint in several files of safetensors, and the index that says which entry is in which."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path, PurePath
+from typing import Any
+
+from constate.checkpoint.formats import Form, Reader
+from constate.checkpoint.formats.safetensors_files import FileReader, are_dotted
+from constate.checkpoint.layout import HEADER_LIMIT, CheckpointError
+from constate.errors import Unsupported
+from constate.state import Array
+
+INDEX = ".safetensors.index.json"
+
+
+class ShardsReader(Reader):
+    """The shards must hold what the index names, each entry once and nothing else."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._notes, named = _index(path)
+        self._shards: dict[str, FileReader] = {}
+        self._homes: dict[str, FileReader] = {}
+        with ExitStack() as opened:
+            for shard, names in named.items():
+                reader = opened.enter_context(FileReader(path.parent / shard))
+                self._require(shard, names, set(reader.names()))
+                self._shards[shard] = reader
+            opened.pop_all()
+        plain = all(shard.unchecked for shard in self._shards.values())
+        dotted = plain and are_dotted(name for names in named.values() for name in names)
+        for reader in self._shards.values():
+            reader.separate(dotted)
+            self._homes.update(dict.fromkeys(reader.entries(), reader))
+
+    @property
+    def unchecked(self) -> str:
+        """A file that keeps no checksums, where there is one, else nothing."""
+        return next((shard.unchecked for shard in self._shards.values() if shard.unchecked), "")
+
+    def entries(self) -> Mapping[str, Form]:
+        return {name: form for shard in self._shards.values() for name, form in shard.entries().items()}
+
+    def metadata(self) -> Mapping[str, str]:
+        """What the index says, and what the shards say where they agree; else it is said of each shard."""
+        found = dict(self._notes)
+        said: dict[str, dict[str, str]] = {}
+        for name, shard in self._shards.items():
+            for key, value in shard.metadata().items():
+                said.setdefault(key, {})[name] = value
+        for key, values in said.items():
+            if len({*values.values(), found.get(key, next(iter(values.values())))}) == 1:
+                found[key] = next(iter(values.values()))
+            else:
+                found |= {f"{name}: {key}": value for name, value in values.items()}
+        return found
+
+    def read(self, name: str) -> Array:
+        if name not in self._homes:
+            raise CheckpointError(f"{self.path}: {name}: there is no such entry")
+        return self._homes[name].read(name)
+
+    def verify(self) -> Iterator[tuple[str, str]]:
+        if self.unchecked:
+            raise Unsupported(f"plain safetensors files keep no checksums, and {Path(self.unchecked).name} is one")
+        return (found for shard in self._shards.values() for found in shard.verify())
+
+    def close(self) -> None:
+        for shard in self._shards.values():
+            shard.close()
+
+    def _require(self, shard: str, named: set[str], found: set[str]) -> None:
+        for names, fault in (
+            (named - found, f"named in the index and missing from {shard}"),
+            (found - named, f"in {shard}, and the index does not say so"),
+        ):
+            if names:
+                raise CheckpointError(f"{self.path}: {min(names)}: {fault}; restore both from one source")
+
+
+def _index(path: Path) -> tuple[dict[str, str], dict[str, set[str]]]:
+    """What an index says of itself, and by shard the names of its entries."""
+    try:
+        if not path.is_file():
+            raise CheckpointError(f"{path}: found no file there, expected an index of shards")
+        if path.stat().st_size > HEADER_LIMIT:
+            raise CheckpointError(f"{path}: found {path.stat().st_size} bytes, expected at most {HEADER_LIMIT}")
+        found = json.loads(path.read_bytes(), object_pairs_hook=_unique)
+        notes = _notes(found)
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: the index cannot be read: {error}") from error
+    homes = found.get("weight_map") if isinstance(found, dict) else None
+    if not isinstance(homes, dict) or not all(type(shard) is str for shard in homes.values()):
+        raise CheckpointError(f"{path}: found no mapping of names to files, expected one as weight_map")
+    named: dict[str, set[str]] = {}
+    for name, shard in homes.items():
+        named.setdefault(shard, set()).add(name)
+    for shard, names in named.items():
+        # A link is followed: the cache of the Hugging Face hub keeps every file as a link to a blob.
+        if PurePath(shard).name != shard or not shard.endswith(".safetensors") or "\0" in shard or "\\" in shard:
+            raise CheckpointError(f"{path}: {min(names)}: found the file {shard!r}, "
+                                  "expected the name of a *.safetensors file beside the index")  # fmt: skip
+    return notes, named
+
+
+def _notes(found: Any) -> dict[str, str]:
+    """Everything in an index but the map, as text."""
+    if not isinstance(found, dict):
+        return {}
+    notes = {key: value for key, value in found.items() if key != "weight_map"}
+    if isinstance(said := notes.get("metadata"), dict):
+        notes = said | {key: value for key, value in notes.items() if key != "metadata"}
+    return {key: value if isinstance(value, str) else repr(value)[:200] for key, value in notes.items()}
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) != len(pairs):
+        raise ValueError("a name stands in it twice")
+    return found
