@@ -83,7 +83,12 @@ def is_key(array: object) -> bool:
 
 def to_numpy(array: jax.Array | Array) -> Array:
     """A copy of the bits as a NumPy array; of a random key, its data (uint32)."""
-    bits: Array = np.array(jax.random.key_data(array) if is_key(array) else array)
+    return np.array(as_numpy(array))
+
+
+def as_numpy(array: jax.Array | Array) -> Array:
+    """The bits as a NumPy array, in the memory of the array where that is on the host; of a random key, its data."""
+    bits: Array = np.asarray(jax.random.key_data(array) if is_key(array) else array)
     return bits
 
 

@@ -40,7 +40,7 @@ def save(module: tf.Module, path: str | Path) -> None:
         Refused: the module has state in a hash table or a data set's iterator.
     """
     require_variables(module)
-    checkpoint.save(Path(path), {name: np.asarray(found.numpy()) for name, found in persistent(module).items()})
+    checkpoint.save(Path(path), {name: np.asarray(found.value()) for name, found in persistent(module).items()})
 
 
 def load(module: tf.Module, path: str | Path, *, build: Callable[[], tf.Module] | None = None) -> None:

@@ -19,7 +19,7 @@ from constate import checkpoint
 from constate.errors import Refused
 from constate.refusals import matching, require_array, require_entry, require_form
 from constate.state import SEPARATOR, Kind, is_float
-from constate_flax.arrays import all_like, from_numpy, like, plain, rounded, to_numpy
+from constate_flax.arrays import all_like, as_numpy, from_numpy, like, plain, rounded, to_numpy
 from constate_flax.linen.declare import COLLECTIONS, bound, declare
 from constate_flax.linen.state import DERIVED
 from constate_flax.linen.tree import PARAMS, Variables, dtype_of, located, replaced
@@ -39,7 +39,7 @@ def save(variables: Variables, path: str | Path, *, unsaved: Collection[str] = (
     Raises:
         CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
     """
-    checkpoint.save(Path(path), {name: to_numpy(leaf) for name, leaf in _saved(variables, unsaved).items()})
+    checkpoint.save(Path(path), {name: as_numpy(leaf) for name, leaf in _saved(variables, unsaved).items()})
 
 
 def load(

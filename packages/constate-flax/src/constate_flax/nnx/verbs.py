@@ -41,7 +41,7 @@ def save(module: nnx.Module, path: str | Path, *, derived: Any = Derived) -> Non
     Raises:
         CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
     """
-    checkpoint.save(Path(path), {n: arrays.to_numpy(v) for n, v in values(module, nnx.Not(derived)).items()})
+    checkpoint.save(Path(path), {n: arrays.as_numpy(v) for n, v in values(module, nnx.Not(derived)).items()})
 
 
 def load(module: M, path: str | Path, *, build: Callable[[], nnx.Module] | None = None, derived: Any = Derived) -> M:

@@ -31,7 +31,7 @@ class Member(NamedTuple):
 class Window(io.RawIOBase):
     """A part of a file, as a file of its own. Closing it leaves the file open."""
 
-    def __init__(self, file: BinaryIO, offset: int, size: int) -> None:
+    def __init__(self, file: io.BufferedReader, offset: int, size: int) -> None:
         self._file, self._offset, self._size, self._at = file, offset, size, 0
 
     def readable(self) -> bool:
@@ -52,12 +52,10 @@ class Window(io.RawIOBase):
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         view = memoryview(buffer).cast("B")
-        count = max(0, min(len(view), self._size - self._at))
         self._file.seek(self._offset + self._at)
-        data = self._file.read(count)
-        view[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+        count = self._file.readinto(view[: max(0, self._size - self._at)])
+        self._at += count
+        return count
 
 
 def members(file: BinaryIO, where: str) -> dict[str, Member]:

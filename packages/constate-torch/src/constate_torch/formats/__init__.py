@@ -1,0 +1,1 @@
+"""The checkpoints of PyTorch: files of ``torch.save`` and folders of ``torch.distributed.checkpoint``."""
