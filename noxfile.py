@@ -118,6 +118,8 @@ def framework(session: nox.Session, name: str) -> None:
         session.run("pytest", "shared_tests/contract", "-n", "2", *backends, *session.posargs)
     for backend in backends[1::2]:
         session.run("pytest", f"shared_tests/foreign/{backend.replace('-', '_')}")
+    if name in BACKENDS.values():
+        session.run("pytest", f"shared_tests/formats/{name}", env=one_thread)
 
 
 @nox.session

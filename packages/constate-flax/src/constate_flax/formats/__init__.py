@@ -1,0 +1,1 @@
+"""The checkpoints of Flax: files of ``flax.serialization`` and folders of Orbax."""
