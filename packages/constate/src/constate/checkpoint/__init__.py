@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from constate.checkpoint.container import load, read, save
 from constate.checkpoint.layout import CheckpointError
+from constate.checkpoint.saver import Saver
 from constate.checkpoint.strict import check
 
-__all__ = ["CheckpointError", "check", "load", "read", "save"]
+__all__ = ["CheckpointError", "Saver", "check", "load", "read", "save"]
