@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from pathlib import Path, PurePath
-from typing import Any
+from pathlib import Path
 
 from constate.checkpoint.formats import Form, Reader
 from constate.checkpoint.formats.safetensors_files import FileReader, are_dotted
-from constate.checkpoint.layout import HEADER_LIMIT, CheckpointError
+from constate.checkpoint.index import INDEX as INDEX
+from constate.checkpoint.index import read_index
+from constate.checkpoint.layout import CheckpointError
 from constate.errors import Unsupported
 from constate.state import Array
-
-INDEX = ".safetensors.index.json"
 
 
 class ShardsReader(Reader):
@@ -22,7 +20,7 @@ class ShardsReader(Reader):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._notes, named = _index(path)
+        self._notes, named = read_index(path)
         self._shards: dict[str, FileReader] = {}
         self._homes: dict[str, FileReader] = {}
         with ExitStack() as opened:
@@ -80,46 +78,3 @@ class ShardsReader(Reader):
         ):
             if names:
                 raise CheckpointError(f"{self.path}: {min(names)}: {fault}; restore both from one source")
-
-
-def _index(path: Path) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """What an index says of itself, and by shard the names of its entries."""
-    try:
-        if not path.is_file():
-            raise CheckpointError(f"{path}: found no file there, expected an index of shards")
-        if path.stat().st_size > HEADER_LIMIT:
-            raise CheckpointError(f"{path}: found {path.stat().st_size} bytes, expected at most {HEADER_LIMIT}")
-        found = json.loads(path.read_bytes(), object_pairs_hook=_unique)
-        notes = _notes(found)
-    except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: the index cannot be read: {error}") from error
-    homes = found.get("weight_map") if isinstance(found, dict) else None
-    if not isinstance(homes, dict) or not all(type(shard) is str for shard in homes.values()):
-        raise CheckpointError(f"{path}: found no mapping of names to files, expected one as weight_map")
-    named: dict[str, set[str]] = {}
-    for name, shard in homes.items():
-        named.setdefault(shard, set()).add(name)
-    for shard, names in named.items():
-        # A link is followed: the cache of the Hugging Face hub keeps every file as a link to a blob.
-        if PurePath(shard).name != shard or not shard.endswith(".safetensors") or "\0" in shard or "\\" in shard:
-            raise CheckpointError(f"{path}: {min(names)}: found the file {shard!r}, "
-                                  "expected the name of a *.safetensors file beside the index")  # fmt: skip
-    return notes, named
-
-
-def _notes(found: Any) -> dict[str, str]:
-    """Everything in an index but the map, as text."""
-    if not isinstance(found, dict):
-        return {}
-    notes = {key: value for key, value in found.items() if key != "weight_map"}
-    if isinstance(said := notes.get("metadata"), dict):
-        notes = said | {key: value for key, value in notes.items() if key != "metadata"}
-    return {key: value if isinstance(value, str) else repr(value)[:200] for key, value in notes.items()}
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(found := dict(pairs)) != len(pairs):
-        raise ValueError("a name stands in it twice")
-    return found
