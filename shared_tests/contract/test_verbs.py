@@ -13,7 +13,7 @@ import pytest
 
 from constate.backend import Backend, get_backend
 from constate.catalog import get_reference
-from constate.checkpoint import CheckpointError, read
+from constate.checkpoint import CheckpointError, load, read, save
 from constate.laws import LAWS
 from constate.state import poisoned, same_bits
 from constate.subject import Subject
@@ -85,6 +85,29 @@ def test_what_was_loaded_does_not_hang_on_its_file(backend_name: str, tmp_path: 
         file.write(bytes([7]) * path.stat().st_size)
     found = subject.read(handle)
     assert all(same_bits(found[name], subject.state[name]) for name in subject.persistent)
+
+
+def test_renamed_entries_are_read_by_their_new_names(
+    backend_name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that was written when a level had another name; what is not renamed is missing all the same."""
+    backend, verbs = get_backend(backend_name), verbs_of(backend_name)
+    subject = Subject(backend, get_reference("causal_attention"), tmp_path)
+    now = dict(load(subject.save(subject.golden())))
+    old = {f"old/{name}": value for name, value in now.items()}
+    save(tmp_path / "old.safetensors", old)
+    handle = subject.fresh(1)
+    target = handle.variables if "variables" in inspect.signature(verbs.load).parameters else handle
+    with pytest.raises(CheckpointError, match="missing from the file"):
+        verbs.load(target, tmp_path / "old.safetensors")
+    with caplog.at_level("INFO", "constate"):
+        loaded = verbs.load(target, tmp_path / "old.safetensors", renamed={"old/": ""})
+    assert {record.getMessage().partition(": ")[2] for record in caplog.records} == {
+        f"old/{name} is read as {name}" for name in now
+    }
+    verbs.save(loaded if loaded is not None else target, tmp_path / "new.safetensors")
+    found = load(tmp_path / "new.safetensors")
+    assert found.keys() == now.keys() and all(same_bits(found[name], value) for name, value in now.items())
 
 
 @pytest.mark.parametrize("damage", ["truncated", "foreign", "missing"])

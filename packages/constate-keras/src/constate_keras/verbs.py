@@ -42,7 +42,13 @@ def save(model: keras.Layer, path: str | Path) -> None:
     checkpoint.save(Path(path), {name: _numpy(variable) for name, variable in persistent(model).items()})
 
 
-def load(model: keras.Layer, path: str | Path, *, build: Callable[[], keras.Layer] | None = None) -> None:
+def load(
+    model: keras.Layer,
+    path: str | Path,
+    *,
+    build: Callable[[], keras.Layer] | None = None,
+    renamed: Mapping[str, str] | None = None,
+) -> None:
     """Read a file written by ``save``: all of it, or an error and no bit changed.
 
     Serves P04 (``load_weights`` goes by position, casts another dtype in silence, and names no unexpected entry), P05
@@ -52,6 +58,8 @@ def load(model: keras.Layer, path: str | Path, *, build: Callable[[], keras.Laye
         model: the target; its variables keep their device.
         path: the file.
         build: makes a built model like this one. Given one, every variable that is not saved is computed again by it.
+        renamed: names that have changed since the file was written, ``{"fc/weight": "head/weight"}``, or those of
+            whole levels, ``{"fc/": "head/"}``; each is logged.
 
     Raises:
         CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
@@ -59,7 +67,7 @@ def load(model: keras.Layer, path: str | Path, *, build: Callable[[], keras.Laye
         Refused: as ``save`` does; ``build`` does not make a variable that it shall make; a shared variable has
             different bits in the file; a variable refuses its value.
     """
-    arrays = dict(checkpoint.load(path))
+    arrays = checkpoint.renamed(path, checkpoint.load(path), renamed or {})
     _require_variables(model)
     targets = persistent(model)
     expected = {name: (tuple(variable.shape), variable.dtype) for name, variable in targets.items()}

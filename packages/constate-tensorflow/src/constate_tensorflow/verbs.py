@@ -43,7 +43,13 @@ def save(module: tf.Module, path: str | Path) -> None:
     checkpoint.save(Path(path), {name: np.asarray(found.value()) for name, found in persistent(module).items()})
 
 
-def load(module: tf.Module, path: str | Path, *, build: Callable[[], tf.Module] | None = None) -> None:
+def load(
+    module: tf.Module,
+    path: str | Path,
+    *,
+    build: Callable[[], tf.Module] | None = None,
+    renamed: Mapping[str, str] | None = None,
+) -> None:
     """Read a file written by ``save``: all of it, or an error and no bit changed.
 
     Serves P04 (a loop over what ``safetensors.tensorflow`` read takes no notice of an unexpected entry), P05
@@ -54,6 +60,8 @@ def load(module: tf.Module, path: str | Path, *, build: Callable[[], tf.Module] 
         path: the file.
         build: the module's factory. Given one, every entry that no file holds (a tensor on an attribute, a variable
             that is not tracked) is computed again by it.
+        renamed: names that have changed since the file was written, ``{"fc/weight": "head/weight"}``, or those of
+            whole levels, ``{"fc/": "head/"}``; each is logged.
 
     Raises:
         CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
@@ -61,7 +69,7 @@ def load(module: tf.Module, path: str | Path, *, build: Callable[[], tf.Module] 
         Refused: the factory makes an entry of another shape than the module has, or not at all; the module has state
             in a hash table or a data set's iterator; a variable refuses its value.
     """
-    arrays = checkpoint.load(path)
+    arrays = checkpoint.renamed(path, checkpoint.load(path), renamed or {})
     require_variables(module)
     targets = persistent(module)
     checkpoint.check(Path(path), arrays, {name: (_shape(v), v.dtype.name) for name, v in targets.items()})

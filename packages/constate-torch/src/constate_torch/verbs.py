@@ -49,7 +49,13 @@ def save(module: nn.Module, path: str | Path) -> None:
     checkpoint.save(Path(path), {name: as_numpy(tensor) for name, tensor in persistent(module).items()})
 
 
-def load(module: nn.Module, path: str | Path, *, build: Callable[[], nn.Module] | None = None) -> None:
+def load(
+    module: nn.Module,
+    path: str | Path,
+    *,
+    build: Callable[[], nn.Module] | None = None,
+    renamed: Mapping[str, str] | None = None,
+) -> None:
     """Read a file written by ``save``: all of it, or an error and no bit changed.
 
     Serves P04 (``load_state_dict`` casts another dtype in silence), P05 (it copies what fits before it raises), P06,
@@ -59,6 +65,8 @@ def load(module: nn.Module, path: str | Path, *, build: Callable[[], nn.Module] 
         module: the target; its entries keep their device.
         path: the file.
         build: the module's factory. Given one, every buffer that is not persistent is computed again by it.
+        renamed: names that have changed since the file was written, ``{"fc/weight": "head/weight"}``, or those of
+            whole levels, ``{"fc/": "head/"}``; each is logged.
 
     Raises:
         CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
@@ -67,7 +75,7 @@ def load(module: nn.Module, path: str | Path, *, build: Callable[[], nn.Module] 
             quantized, sparse), ``build`` does not make a buffer that it shall make, or entries that share memory have
             different bits in the file.
     """
-    arrays = checkpoint.load(path)
+    arrays = checkpoint.renamed(path, checkpoint.load(path), renamed or {})
     targets, everything = persistent(module), entries(module)
     expected = {name: (tuple(tensor.shape), NAMES[tensor.dtype]) for name, tensor in targets.items()}
     checkpoint.check(Path(path), arrays, expected)

@@ -48,6 +48,7 @@ def load(
     *,
     build: Callable[[], Variables] | None = None,
     unsaved: Collection[str] = (DERIVED,),
+    renamed: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Read a file written by ``save``: all of it, or an error.
 
@@ -61,6 +62,8 @@ def load(
         build: makes the variables anew, ``lambda: module.init(key, x)``. Given it, the unsaved collections are taken
             from there; else they stay as they are.
         unsaved: as for ``save``.
+        renamed: names that have changed since the file was written, ``{"fc/weight": "head/weight"}``, or those of
+            whole levels, ``{"fc/": "head/"}``; each is logged.
 
     Raises:
         CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
@@ -68,7 +71,7 @@ def load(
         Refused: an entry that is not saved is abstract and there is no ``build``, or ``build`` makes it with another
             shape or not at all.
     """
-    arrays = dict(checkpoint.load(path))
+    arrays = checkpoint.renamed(path, checkpoint.load(path), renamed or {})
     targets = located(variables)
     saved = _saved(variables, unsaved)
     expected = {name: plain(leaf) for name, leaf in saved.items()}

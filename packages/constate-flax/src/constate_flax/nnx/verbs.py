@@ -6,7 +6,7 @@ and eval mode) is not here. Modules are changed in place, as everywhere in NNX.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,14 @@ def save(module: nnx.Module, path: str | Path, *, derived: Any = Derived) -> Non
     checkpoint.save(Path(path), {n: arrays.as_numpy(v) for n, v in values(module, nnx.Not(derived)).items()})
 
 
-def load(module: M, path: str | Path, *, build: Callable[[], nnx.Module] | None = None, derived: Any = Derived) -> M:
+def load(
+    module: M,
+    path: str | Path,
+    *,
+    build: Callable[[], nnx.Module] | None = None,
+    derived: Any = Derived,
+    renamed: Mapping[str, str] | None = None,
+) -> M:
     """Read a file written by ``save``: all of it, or an error and no bit changed.
 
     Serves P02 (a restore halves 64-bit types outside of JAX's x64 mode), P03, P04 (``nnx.update`` takes any shape and
@@ -55,6 +62,8 @@ def load(module: M, path: str | Path, *, build: Callable[[], nnx.Module] | None 
         path: the file.
         build: the module's factory. Given one, every derived entry is computed again by it.
         derived: an NNX filter for what the constructor computes again; the one that ``save`` was given.
+        renamed: names that have changed since the file was written, ``{"fc/weight": "head/weight"}``, or those of
+            whole levels, ``{"fc/": "head/"}``; each is logged.
 
     Returns:
         The module.
@@ -64,7 +73,7 @@ def load(module: M, path: str | Path, *, build: Callable[[], nnx.Module] | None 
             names each.
         Refused: a derived entry has no memory and ``build`` is not given, or ``build`` makes another one.
     """
-    found = dict(checkpoint.load(path))
+    found = checkpoint.renamed(path, checkpoint.load(path), renamed or {})
     targets, computed = values(module, nnx.Not(derived)), values(module, derived)
     expected = {name: arrays.plain(value) for name, value in targets.items()}
     checkpoint.check(Path(path), found, {name: (form.shape, str(form.dtype)) for name, form in expected.items()})

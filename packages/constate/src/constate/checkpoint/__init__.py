@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from constate.checkpoint.container import load, read, save
 from constate.checkpoint.layout import CheckpointError
+from constate.checkpoint.renaming import renamed
 from constate.checkpoint.saver import Saver
 from constate.checkpoint.shards import load_shards, save_shards
 from constate.checkpoint.strict import check
 
-__all__ = ["CheckpointError", "Saver", "check", "load", "load_shards", "read", "save", "save_shards"]
+__all__ = ["CheckpointError", "Saver", "check", "load", "load_shards", "read", "renamed", "save", "save_shards"]

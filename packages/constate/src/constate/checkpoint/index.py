@@ -1,5 +1,4 @@
-"""The index of a checkpoint in several files of safetensors, as the libraries of Hugging Face write it: which entry is in
-which."""
+"""The index of a checkpoint in several files of safetensors, as the libraries of Hugging Face write it."""
 
 from __future__ import annotations
 
