@@ -100,14 +100,15 @@ def test_the_environment_is_that_of_the_user_first(monkeypatch: pytest.MonkeyPat
         worker.stop()
 
 
-def test_a_worker_ends_with_its_parent_in_the_middle_of_an_answer() -> None:
+@pytest.mark.parametrize("then", ["worker.ask({'act': 'sleep'}, 600)", "import time; time.sleep(600)"])
+def test_a_worker_ends_with_its_parent_and_leaves_nothing_behind(then: str) -> None:
+    """In the middle of an answer, and while it waits for a request."""
     program = (
         "from constate.workers import Worker\n"
         "worker = Worker('fake_worker')\n"
         "worker.start()\n"
         "child = worker.ask({'act': 'child'}, 30)['answer']\n"
-        "print(worker.hello['pid'], child, flush=True)\n"
-        "worker.ask({'act': 'sleep'}, 600)\n"
+        f"print(worker.hello['pid'], child, flush=True)\n{then}\n"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None

@@ -31,6 +31,8 @@ POLL = 0.05
 """Seconds between two looks at what a worker holds."""
 DUMP = 0.5
 """Seconds that a worker gets to say where it is before it is stopped."""
+GOING = 2.0
+"""Seconds in which a parent that has closed the pipe may turn out to be dying."""
 LOG_TAIL = 1 << 16
 _FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+) in ', re.MULTILINE)
 
@@ -213,7 +215,13 @@ def channel() -> tuple[Iterator[dict[str, Any]], Callable[[dict[str, Any]], None
     def read() -> None:
         for line in requests:
             lines.put(line)
-        lines.put(None)
+        # A parent that dies closes the pipe a moment before it is gone. Were the conversation over then, this process
+        # would end by itself, and what it has started would be left behind.
+        end = time.monotonic() + GOING
+        while os.getppid() == parent and time.monotonic() < end:
+            time.sleep(0.02)
+        if os.getppid() == parent:
+            lines.put(None)
         while os.getppid() == parent:
             time.sleep(0.2)
         os.killpg(os.getpgrp(), signal.SIGKILL)
