@@ -5,6 +5,7 @@ nox -s compare      every backend in both flavours, to report/index.html; -- --b
 nox -s accept       run the contract and write what was found as the committed verdicts, and the README's tables
 nox -s dev          .nox/dev, the environment with everything
 nox -s benchmark    the smoke benchmark
+nox -s fuzz         the readers of checkpoints under a fuzzer
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ AUDITED = {
 """For each package: the folders with tests of its instruments, and those of labelled modules."""
 LIBRARIES = {"jax": ["equinox"]}
 """What labelled modules are written with, beside the framework."""
+FUZZED = ("safetensors", "constate", "shards", "torch", "torch-distributed", "msgpack", "tensorflow", "keras-weights")
+"""The formats whose readers are fuzzed."""
 TEST_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "mypy")
 
 
@@ -181,6 +184,17 @@ def accept(session: nox.Session) -> None:
     for name in names:
         session.run("pytest", "shared_tests/contract/test_laws.py", "-n", "2", "--backend", name, "--accept")
     session.run("python", "shared_tests/tables.py")
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Every reader of checkpoints under a fuzzer: -- [FORMAT...] [SECONDS], ten minutes each by default."""
+    everything(session)
+    session.install("-c", "constraints.txt", "atheris")
+    seconds = next((part for part in session.posargs if part.isdigit()), "600")
+    formats = [part for part in session.posargs if not part.isdigit()] or FUZZED
+    for name in formats:
+        session.run("python", "shared_tests/fuzz/fuzz.py", name, seconds)
 
 
 @nox.session

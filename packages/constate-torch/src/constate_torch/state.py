@@ -36,13 +36,17 @@ def entries(module: nn.Module) -> dict[str, Tensor]:
     return {path: getattr(holder, name) for path, (holder, name) in places(module).items()}
 
 
-def persistent(module: nn.Module) -> dict[str, Tensor]:
+def persistent(module: nn.Module, found: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """The entries that ``state_dict`` lists, by canonical path.
+
+    Args:
+        module: any module.
+        found: its ``entries``, where they are known already.
 
     Raises:
         Refused: ``state_dict`` lists what is no parameter and no buffer, or one whose bits cannot be read or written.
     """
-    found = entries(module)
+    found = entries(module) if found is None else found
     listed = {}
     for name, value in module.state_dict(keep_vars=True).items():
         path = name.replace(".", "/")

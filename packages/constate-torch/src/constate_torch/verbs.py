@@ -76,7 +76,8 @@ def load(
             different bits in the file.
     """
     arrays = checkpoint.renamed(path, checkpoint.load(path), renamed or {})
-    targets, everything = persistent(module), entries(module)
+    everything = entries(module)
+    targets = persistent(module, everything)
     expected = {name: (tuple(tensor.shape), NAMES[tensor.dtype]) for name, tensor in targets.items()}
     checkpoint.check(Path(path), arrays, expected)
     sources = {name: from_numpy(array) for name, array in arrays.items()}

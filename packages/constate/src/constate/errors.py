@@ -49,6 +49,13 @@ def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:160]}{'…' if len(text) > 160 else ''}"
 
 
+def printable(text: str) -> str:
+    """Text that a file brought, in one line and without anything that a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for a near miss, else the list of what there is."""
     names = list(dict.fromkeys(known))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 
-from constate.errors import ConstateError
+from constate.errors import ConstateError, printable
 from constate.state import Array, dtype_named
 
 ALIGNMENT = 64
@@ -41,7 +41,15 @@ CODES = {dtype: code for code, dtype in KINDS.items()}
 
 
 class CheckpointError(ConstateError):
-    """A checkpoint that cannot be written, or was refused; nothing was changed."""
+    """A checkpoint that cannot be written, or was refused; nothing was changed.
+
+    Args:
+        text: one line. It may name what a file names as it likes: what is not printable is escaped.
+        faults: more lines, each for an entry.
+    """
+
+    def __init__(self, text: str, faults: Sequence[str] = ()) -> None:
+        super().__init__("\n  ".join(map(printable, (text, *faults))))
 
 
 class Row(NamedTuple):

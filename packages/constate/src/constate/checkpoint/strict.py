@@ -30,4 +30,4 @@ def check(path: Path, found: Mapping[str, Array], expected: Mapping[str, tuple[t
         elif name_of(array.dtype) != dtype:
             faults.append(f"{name}: found dtype {array.dtype}, expected dtype {dtype}")
     if faults:
-        raise CheckpointError(f"{path} was refused and nothing was changed:\n  " + "\n  ".join(faults))
+        raise CheckpointError(f"{path} was refused and nothing was changed:", faults)

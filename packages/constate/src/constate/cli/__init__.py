@@ -22,8 +22,8 @@ from constate.cli.inspect import inspect
 from constate.cli.laws import laws
 from constate.cli.show import show
 from constate.cli.verify import verify
-from constate.cli.writing import complain, printable
-from constate.errors import ConstateError
+from constate.cli.writing import complain
+from constate.errors import ConstateError, printable
 
 app = typer.Typer(
     help="One contract for the state of a neural-network module that is carried but not trained.",

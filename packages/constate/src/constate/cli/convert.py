@@ -13,8 +13,7 @@ from constate.checkpoint.formats import SEPARATOR_NOTE, Format, get_format, name
 from constate.checkpoint.formats.recognising import SUFFIXES, by_suffix
 from constate.cli.tables import LIMIT, console, count, size
 from constate.cli.waiting import bar
-from constate.cli.writing import printable
-from constate.errors import UsageError
+from constate.errors import UsageError, printable
 
 
 def convert(

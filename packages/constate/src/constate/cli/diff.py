@@ -15,7 +15,7 @@ from constate.checkpoint.comparing import Difference, What
 from constate.checkpoint.formats import Form, open_checkpoint
 from constate.cli.tables import LIMIT, console, count, described, print_rows
 from constate.cli.waiting import bar
-from constate.cli.writing import printable
+from constate.errors import printable
 
 
 def diff(

@@ -15,8 +15,7 @@ from rich.text import Text
 from constate.checkpoint.formats import Form, open_checkpoint
 from constate.checkpoint.formats.recognising import recognise
 from constate.cli.tables import LIMIT, console, count, print_rows, size
-from constate.cli.writing import printable
-from constate.errors import UsageError, nearest
+from constate.errors import UsageError, nearest, printable
 
 LINE = 200
 """Characters of a text in the metadata that are shown."""

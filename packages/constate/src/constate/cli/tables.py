@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from constate.checkpoint.formats import Form
-from constate.cli.writing import printable
+from constate.errors import printable
 
 LIMIT = 100
 """Rows of a table on a terminal, unless asked for more."""

@@ -13,8 +13,7 @@ from constate.checkpoint.formats import open_checkpoint
 from constate.checkpoint.formats.recognising import recognise
 from constate.cli.tables import console, count, size
 from constate.cli.waiting import bar
-from constate.cli.writing import printable
-from constate.errors import Unsupported, UsageError
+from constate.errors import Unsupported, UsageError, printable
 
 
 class Verdict(NamedTuple):

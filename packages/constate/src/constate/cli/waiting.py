@@ -11,7 +11,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from constate.cli.writing import printable
+from constate.errors import printable
 
 PATIENCE = 1.0
 """Seconds without a bar."""

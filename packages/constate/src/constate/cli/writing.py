@@ -40,10 +40,3 @@ def complain(text: str) -> None:
     """One line on standard error."""
     console = Console(stderr=True, soft_wrap=True)
     console.print(f"constate: {text}", style="red", markup=False, highlight=False)
-
-
-def printable(text: str) -> str:
-    """Text that a file brought, without anything that a terminal would obey."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
