@@ -61,7 +61,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "65 dimensions": (msgpack.packb({"a": packed((1,) * 65, "int8", b"\0")}), "there can be no array"),
     "objects": (msgpack.packb({"a": packed((1,), "object", b"\0" * 8)}), "found dtype object"),
     "a dtype that is a function": (msgpack.packb({"a": packed((1,), "finfo", b"\0" * 8)}), "found dtype finfo"),
-    "a dtype of two lines": (msgpack.packb({"a": packed((1,), "\n\x1b[2J", b"\0")}), r"found dtype \\n\\x1b\[2J, "),
+    "a dtype of two lines": (msgpack.packb({"a": packed((1,), "\n\x1b[2J", b"\0")}), r"found dtype \n\x1b[2J, "),
     "a dtype of fields": (msgpack.packb({"a": packed((1,), "i4,i4", b"\0" * 8)}), "found dtype i4,i4"),
     "too few bytes": (msgpack.packb({"a": packed((2,), "int8", b"\0")}), "found 1 bytes, expected 2"),
     "too many bytes": (msgpack.packb({"a": packed((2,), "int8", b"\0\0\0")}), "found 3 bytes, expected 2"),
