@@ -18,6 +18,7 @@ from constate.auditing.finding import Finding
 from constate.auditing.targets import is_module_class, required
 from constate.verdicts import Verdict
 from constate_jax.arrays import split_host
+from constate_jax.auditing.compiling import compiled_once
 
 split_host()  # before anything starts JAX
 
@@ -113,3 +114,26 @@ def test_a_class_of_equinox_that_wants_a_key_is_found_and_built() -> None:
     assert required(Keyed) == [] and required(eqx.nn.Linear) == ["in_features", "out_features", "key"]
     assert required(functools.partial(eqx.nn.Linear, 4, 4)) == []
     assert constate.check(Keyed, ["f32[4]"], laws=["P01"]).verdicts["P01"] is Verdict.HOLDS
+
+
+def test_the_cache_of_programs_is_put_back(tmp_path: Path) -> None:
+    """Nothing of a check is left in the settings, and a cache of the user's own is not touched."""
+    from jax.experimental.compilation_cache import compilation_cache
+
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = [getattr(jax.config, name) for name in names]
+    assert found(lambda: Keyed(jax.random.key(0)), "P09", "f32[4]") == (Verdict.HOLDS, [])
+    assert [getattr(jax.config, name) for name in names] == before
+    jax.config.update(names[0], str(tmp_path))
+    try:
+        with compiled_once(str(tmp_path / "other")):
+            assert getattr(jax.config, names[0]) == str(tmp_path)
+    finally:
+        jax.config.update(names[0], before[0])
+        compilation_cache.reset_cache()
+    kept = []
+    with compiled_once(str(tmp_path / "kept")):
+        for _ in range(3):  # another function each time, and one program
+            jax.jit(lambda x: x * 3.25 + 1)(jnp.ones(7)).block_until_ready()
+            kept.append(len(list((tmp_path / "kept").glob("*-cache"))))
+    assert kept[0] and kept[0] == kept[1] == kept[2]

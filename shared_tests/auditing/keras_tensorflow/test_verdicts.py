@@ -33,11 +33,11 @@ class Plain(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="test_verdicts")
 class Renaming(keras.layers.Layer):
-    """Gives its own name, with whatever counter is in it, to a layer within."""
+    """Hands its arguments on to a layer within, which so gets a name where it is made again of a configuration."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.dense = keras.layers.Dense(3, name=self.name)
+        self.dense = keras.layers.Dense(3, name=kwargs.get("name"))
 
     def build(self, shape: Any) -> None:
         self.dense.build(shape)

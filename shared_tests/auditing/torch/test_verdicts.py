@@ -135,6 +135,33 @@ def test_a_batch_of_one_is_no_constant() -> None:
     assert found(lambda: nn.Sequential(Centred(), nn.Linear(4, 2)), "G03", "f32[1,4]") == (Verdict.HOLDS, [])
 
 
+class Rounds(nn.Module):
+    """The first pass keeps a rounded table, of which all later ones make use."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.kept: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.kept is None:
+            weight = self.linear.weight.detach()
+            self.kept = weight.round()
+        else:
+            weight = self.kept
+        return x @ weight
+
+
+def test_a_cache_that_the_first_pass_fills_and_does_not_use_is_stale() -> None:
+    verdict, findings = found(Rounds, "M05", "f32[2,4]")
+    assert verdict is Verdict.BROKEN and {finding.entry for finding in findings} == {"kept"}
+
+
+def test_what_is_not_looked_at_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("constate.auditing.hazards.gradients.MOST", 0)
+    assert found(lambda: Gate(True), "G03", "f32[2,4]") == (Verdict.UNTESTED, [])
+
+
 class Centred(nn.Module):
     """Takes the mean over the batch away, in training mode."""
 

@@ -168,6 +168,24 @@ def test_a_failure_in_the_middle_changes_nothing(tmp_path: Path, monkeypatch: py
     assert bits(target) == before
 
 
+def test_an_interruption_in_the_middle_leaves_all_of_it_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = holding(a=lambda: normal(2), b=lambda: normal(2), c=lambda: normal(2))
+    saved, target = build(), build()
+    verbs.save(saved, tmp_path / "m")
+    kind, calls = type(target.a), iter(range(100))
+    assign = kind.assign
+
+    def interrupted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return assign(self, *args, **kwargs)
+
+    monkeypatch.setattr(kind, "assign", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        verbs.load(target, tmp_path / "m")
+    assert bits(target) == bits(saved)
+
+
 def test_build_must_make_what_is_not_saved(tmp_path: Path) -> None:
     module = holding(w=lambda: normal(2), t=lambda: tf.ones(2))()
     verbs.save(module, tmp_path / "m")

@@ -236,6 +236,22 @@ def test_a_failure_in_the_middle_changes_nothing(tmp_path: Path) -> None:
     assert bits(target) == before
 
 
+def test_an_interruption_in_the_middle_leaves_all_of_it_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved, target = nn.Linear(2, 2), nn.Linear(2, 2)
+    constate_torch.save(saved, tmp_path / "m")
+    copy, calls = torch.Tensor.copy_, iter(range(100))
+
+    def interrupted(self: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return copy(self, other)
+
+    monkeypatch.setattr(torch.Tensor, "copy_", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        constate_torch.load(target, tmp_path / "m")
+    assert bits(target) == bits(saved)
+
+
 def test_load_into_an_inference_module_and_under_inference_mode(tmp_path: Path) -> None:
     saved = nn.Linear(2, 2)
     constate_torch.save(saved, tmp_path / "m")

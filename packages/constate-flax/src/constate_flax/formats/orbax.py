@@ -17,6 +17,7 @@ import tensorstore
 
 from constate.checkpoint import CheckpointError
 from constate.checkpoint.formats import Form, Format, Reader
+from constate.checkpoint.replacing import put_folder
 from constate.errors import Unsupported
 from constate.state import Array, describe, dtype_named
 from constate_flax.formats.arrays import DTYPES, nested, possible, shown
@@ -139,7 +140,7 @@ class Orbax(Format):
             saver.close()
             _fill(path, temporary, forms, arrays)
             _flush(temporary)
-            _put(temporary, path)
+            put_folder(temporary, path)
         except OSError as error:
             raise CheckpointError(f"cannot write {path}: {error.strerror or error}; choose a folder that exists, is "
                                   "writable and has room") from error  # fmt: skip
@@ -216,18 +217,3 @@ def _flush(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _put(new: Path, path: Path) -> None:
-    """Put a folder in the place of another, which is kept until then."""
-    if not path.exists():
-        new.rename(path)
-        return
-    old = path.with_name(f".constate-{secrets.token_hex(8)}")
-    path.rename(old)
-    try:
-        new.rename(path)
-    except BaseException:
-        old.rename(path)
-        raise
-    shutil.rmtree(old)

@@ -303,8 +303,11 @@ class Keras(Instruments):
     def _given(self, made: Any, handle: Any) -> Any:
         """A module with the values of another."""
         self._found = None
-        old = state.places(handle)
-        for path, place in state.places(made).items():
+        old, new = state.places(handle), state.places(made)
+        shapes = [[place.variable.shape for place in places.values()] for places in (old, new)]
+        if old.keys() != new.keys() and shapes[0] == shapes[1]:  # layers that get other names when they are made again
+            new = dict(zip(old, new.values(), strict=True))
+        for path, place in new.items():
             if path in old:
                 place.variable.assign(self.value(old[path].variable))
         state.finalize(made)

@@ -20,6 +20,7 @@ from torch.distributed.checkpoint.state_dict_saver import save
 from constate.checkpoint import CheckpointError
 from constate.checkpoint.formats import SEPARATOR_NOTE, Form, Format, Reader
 from constate.checkpoint.formats.zipped import Window
+from constate.checkpoint.replacing import put_folder
 from constate.state import Array, dtype_named
 from constate_torch.formats import tensors
 from constate_torch.formats.archive import Archive
@@ -140,7 +141,7 @@ class TorchDistributed(Format):
         try:
             with Spool(path.parent, forms, arrays) as spool:
                 _save(temporary, spool)
-            _put(temporary, path)
+            put_folder(temporary, path)
         except OSError as error:
             raise CheckpointError(f"cannot write {path}: {error.strerror}; choose a folder with room") from error
         finally:
@@ -156,18 +157,3 @@ def _save(folder: Path, spool: Spool) -> None:
             save(spool.state, storage_writer=writer, planner=_Planner(spool), no_dist=True)
     except CheckpointException as error:
         raise next(iter(error.failures.values()))[0] from None
-
-
-def _put(new: Path, path: Path) -> None:
-    """Put a folder in the place of another, which is kept until then."""
-    if not path.exists():
-        new.rename(path)
-        return
-    old = path.with_name(f".constate-{secrets.token_hex(8)}")
-    path.rename(old)
-    try:
-        new.rename(path)
-    except BaseException:
-        old.rename(path)
-        raise
-    shutil.rmtree(old)

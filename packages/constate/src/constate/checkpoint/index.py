@@ -6,7 +6,7 @@ import json
 from pathlib import Path, PurePath
 from typing import Any
 
-from constate.checkpoint.layout import HEADER_LIMIT, CheckpointError
+from constate.checkpoint.layout import HEADER_LIMIT, CheckpointError, unique
 
 INDEX = ".safetensors.index.json"
 
@@ -22,7 +22,7 @@ def read_index(path: Path) -> tuple[dict[str, str], dict[str, set[str]]]:
             raise CheckpointError(f"{path}: found no file there, expected an index of shards")
         if path.stat().st_size > HEADER_LIMIT:
             raise CheckpointError(f"{path}: found {path.stat().st_size} bytes, expected at most {HEADER_LIMIT}")
-        found = json.loads(path.read_bytes(), object_pairs_hook=_unique)
+        found = json.loads(path.read_bytes(), object_pairs_hook=unique)
         notes = _notes(found)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
@@ -50,9 +50,3 @@ def _notes(found: Any) -> dict[str, str]:
     if isinstance(said := notes.get("metadata"), dict):
         notes = said | {key: value for key, value in notes.items() if key != "metadata"}
     return {key: value if isinstance(value, str) else repr(value)[:200] for key, value in notes.items()}
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(found := dict(pairs)) != len(pairs):
-        raise ValueError("a name stands in it twice")
-    return found

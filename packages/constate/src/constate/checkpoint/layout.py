@@ -146,11 +146,12 @@ def _decoded(text: bytes) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(text)
     notes = found.get(METADATA, {})
     if text.count(b'":{') != len(found) or text.count(b'":"') != len(notes) + len(found) - (METADATA in found):
-        found = json.loads(text, object_pairs_hook=_unique)
+        found = json.loads(text, object_pairs_hook=unique)
     return found
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For ``json``: a mapping in which no name stands twice."""
     if len(found := dict(pairs)) != len(pairs):
         raise ValueError("a name stands in it twice")
     return found

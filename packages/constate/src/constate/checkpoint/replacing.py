@@ -1,9 +1,10 @@
-"""A file that is written whole or not at all."""
+"""A file or a folder that is written whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,3 +44,18 @@ def replacing(path: Path) -> Iterator[FileIO]:
         raise CheckpointError(
             f"cannot write {path}: {error.strerror}; choose a folder that exists, is writable and has room"
         ) from error
+
+
+def put_folder(new: Path, path: Path) -> None:
+    """Put a folder in the place of another, which is kept until then."""
+    if not path.exists():
+        new.rename(path)
+        return
+    old = path.with_name(f".constate-{secrets.token_hex(8)}")
+    path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    shutil.rmtree(old)

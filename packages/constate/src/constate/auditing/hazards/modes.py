@@ -64,14 +64,15 @@ def stale(audit: Audit) -> Iterator[Finding]:
 
 
 def _carries(audit: Audit) -> bool:
-    """Whether a second pass gives other outputs than the first one, and no entry explains it: what is kept between them
-    is no cache but state, which a warm instance has and a cold one has not."""
+    """Whether every pass gives other outputs than the one before, and no entry explains it: what is kept between them
+    is no cache, which the first pass fills, but state, which a warm instance has and a cold one has not."""
     instruments = audit.instruments
 
     def warm() -> Handle:
         return instruments.run(audit.fresh(), audit.call)[1]
 
-    if not differ(audit.answer(warm()), audit.answer(audit.fresh())):
+    first, second = audit.answer(audit.fresh()), audit.answer(warm())
+    if not differ(second, first) or not differ(audit.answer(instruments.run(warm(), audit.call)[1]), second):
         return False
     return not _by_entries(audit, audit.fresh, warm, audit.call)
 

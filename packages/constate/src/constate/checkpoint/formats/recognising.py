@@ -7,6 +7,7 @@ import re
 import zipfile
 from pathlib import Path
 
+from constate.checkpoint.index import INDEX
 from constate.checkpoint.layout import HEADER_LIMIT, CheckpointError
 
 PACKAGES = {
@@ -33,7 +34,6 @@ SUFFIXES = {
 }
 """By the end of a name: the format that such a file is written in. Any reader of safetensors opens a container."""
 
-INDEX = ".safetensors.index.json"
 ZIP, HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """The pickled number that files of PyTorch before 1.6 begin with."""

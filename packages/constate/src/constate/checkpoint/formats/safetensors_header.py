@@ -14,11 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from constate.checkpoint import layout
-from constate.checkpoint.layout import HEADER_LIMIT, KINDS, METADATA, CheckpointError, Header, Row
-
-RANKS = 64
-"""Dimensions that an array of NumPy can have."""
-LARGEST = 1 << 63
+from constate.checkpoint.layout import HEADER_LIMIT, KINDS, METADATA, MOST_AXES, WIDEST, CheckpointError, Header, Row
 
 
 class Described(NamedTuple):
@@ -67,7 +63,7 @@ def described(path: Path, file: int) -> Described:
 
 def _decoded(path: Path, text: bytes) -> tuple[dict[str, Any], dict[str, str]]:
     try:
-        found = json.loads(text, object_pairs_hook=_unique)
+        found = json.loads(text, object_pairs_hook=layout.unique)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the header cannot be read: {error}") from error
     if not isinstance(found, dict):
@@ -76,12 +72,6 @@ def _decoded(path: Path, text: bytes) -> tuple[dict[str, Any], dict[str, str]]:
     if not isinstance(metadata, dict) or not {*map(type, metadata.values())} <= {str}:
         raise CheckpointError(f"{path}: the metadata is not a mapping of strings")
     return found, metadata
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(found := dict(pairs)) != len(pairs):
-        raise ValueError("a name stands in it twice")
-    return found
 
 
 def _row(path: Path, name: str, entry: Any) -> Row:
@@ -95,12 +85,12 @@ def _row(path: Path, name: str, entry: Any) -> Row:
     dtype = KINDS.get(code) if type(code) is str else None
     if dtype is None:
         raise CheckpointError(f"{path}: {name}: found dtype {code!r:.40}, expected one of {', '.join(KINDS)}")
-    if len(shape) > RANKS or (shape and not 0 <= min(shape) <= max(shape) < LARGEST):
+    if len(shape) > MOST_AXES or (shape and not 0 <= min(shape) <= max(shape) < WIDEST):
         raise CheckpointError(f"{path}: {name}: found a shape that no array can have, of {len(shape)} dimensions")
     if math.prod(shape) * dtype.itemsize != last - first or first < 0:
         raise CheckpointError(f"{path}: {name}: found the offsets {first} to {last}, "
                               f"expected {math.prod(shape) * dtype.itemsize} bytes for {code}{shape}")  # fmt: skip
-    if first == last and math.prod(filter(None, shape)) * dtype.itemsize >= LARGEST:
+    if first == last and math.prod(filter(None, shape)) * dtype.itemsize >= WIDEST:
         raise CheckpointError(f"{path}: {name}: found shape {shape}, which no array can have")
     return Row(name, dtype, tuple(shape), first, last)
 
