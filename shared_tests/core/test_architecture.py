@@ -36,6 +36,7 @@ MAY_KNOW = {
     "comparing": {"laws", "verdicts", "workers"},
     "instruments": {"backend", "errors", "state"},
     "auditing": {"errors", "instruments", "laws", "memory", "reach", "state", "verdicts", "workers"},
+    "porting": {"auditing", "checkpoint", "errors", "instruments", "state", "workers"},
     "parametrizing": {"auditing", "errors", "laws", "verdicts"},
     "pytest_plugin": {"auditing", "errors", "instruments", "parametrizing"},
     "reporting": {"verdicts", "laws", "catalog", "auditing"},
@@ -57,7 +58,7 @@ OWN = {
 BUILT_ON = {"flax": {"constate_jax"}}
 """The backend packages that another one is built on, as its framework is on theirs."""
 
-FROM_CORE = {"state", "backend", "checkpoint", "errors", "instruments", "reach", "refusals"}
+FROM_CORE = {"state", "backend", "checkpoint", "errors", "instruments", "porting", "reach", "refusals"}
 """What a backend package may import from the core."""
 
 

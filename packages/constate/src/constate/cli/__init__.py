@@ -20,6 +20,7 @@ from constate.cli.diff import diff
 from constate.cli.explain import explain
 from constate.cli.inspect import inspect
 from constate.cli.laws import laws
+from constate.cli.port import port
 from constate.cli.show import show
 from constate.cli.verify import verify
 from constate.cli.writing import complain
@@ -31,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (check, compare, laws, explain, show, backends, inspect, verify, diff, convert):
+for command in (check, compare, laws, explain, show, backends, inspect, verify, diff, convert, port):
     app.command()(command)
 
 

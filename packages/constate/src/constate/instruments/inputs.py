@@ -31,6 +31,12 @@ class Drawn:
     shape: tuple[int, ...]
     below: float | None = None
 
+    @property
+    def text(self) -> str:
+        """As ``parse`` reads it: ``i64[8,16]<100``."""
+        bound = "" if self.below is None else f"<{self.below:g}"
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]{bound}"
+
     def draw(self, rng: np.random.Generator) -> Array:
         """One draw. Integers without a bound are 0 or 1; with one, the first is 0 and the last the largest."""
         dtype = dtype_named(self.dtype)
@@ -96,6 +102,16 @@ class Inputs:
         """Another call of the same shapes; the same one for the same number."""
         rng = np.random.default_rng([20150211, number + 1])
         return self.form.map(lambda leaf: leaf.draw(rng) if isinstance(leaf, (Drawn, Given)) else leaf)
+
+    def texts(self) -> list[str]:
+        """As ``parse_all`` reads them. An array that the user gave is one that is drawn."""
+
+        def text(leaf: Any) -> str:
+            if isinstance(leaf, Given):
+                leaf = Drawn(str(leaf.array.dtype), leaf.array.shape)
+            return leaf.text if isinstance(leaf, Drawn) else repr(leaf)
+
+        return [*map(text, self.form.args), *(f"{name}={text(arg)}" for name, arg in self.form.kwargs.items())]
 
     def _drawn(self) -> list[Drawn]:
         found: list[Drawn] = []

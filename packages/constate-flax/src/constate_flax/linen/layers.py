@@ -1,0 +1,126 @@
+"""The layers of a Linen module, and what a pass calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import linen as nn
+
+from constate.porting.layer import Layer
+from constate.porting.layering import Called, Layering, Moments, moments
+from constate_flax.layers import known, recurrent
+from constate_flax.layers.known import Describe
+from constate_flax.linen import verbs
+from constate_flax.linen.auditing.instruments import Handle
+from constate_flax.linen.tree import located
+from constate_jax.arrays import to_numpy
+from constate_jax.auditing.outputs import arrays_in
+
+KNOWN: dict[type[nn.Module], Describe] = {
+    nn.Dense: known.dense,
+    nn.DenseGeneral: known.dense_general,
+    nn.Conv: known.conv,
+    nn.ConvTranspose: known.conv_transpose,
+    nn.Embed: known.embedding,
+    nn.BatchNorm: known.batch_norm,
+    nn.LayerNorm: known.norm("layer_norm"),
+    nn.RMSNorm: known.norm("rms_norm"),
+    nn.GroupNorm: known.group_norm,
+    nn.PReLU: known.prelu,
+    nn.LSTMCell: recurrent.apart("lstm", recurrent.LSTM),
+    nn.OptimizedLSTMCell: recurrent.apart("lstm", recurrent.LSTM),
+    nn.GRUCell: recurrent.apart("gru", recurrent.GRU),
+    nn.SimpleCell: recurrent.simple(("i", "h")),
+}
+RATES = ("rate", "dropout_rate")
+"""The fields by which Linen's own modules say how much they drop."""
+
+
+class LinenLayering(Layering):
+    """``flax.linen``."""
+
+    def layers(self, handle: Handle) -> list[Layer]:
+        shapes = {path: entry.shape for path, entry in self.instruments.entries(handle).items()}
+        within: tuple[str, ...] = ()
+        found: list[Layer] = []
+        for keys, shell in handle.shells.items():
+            path = "/".join(keys)
+            if within and path.startswith(within):
+                continue
+            own = list(self._own(path, shell, shapes))
+            if own:
+                within = (*within, f"{path}/")
+                found += own
+        return found
+
+    def _own(self, path: str, module: nn.Module, shapes: dict[str, tuple[int, ...]]) -> Iterator[Layer]:
+        def find(name: str) -> tuple[str, tuple[int, ...]] | None:
+            place = f"{path}/{name}" if path else name
+            return (place, shapes[place]) if place in shapes else None
+
+        for kind in type(module).__mro__:
+            if kind in KNOWN:
+                yield from KNOWN[kind](path, module, find)
+                return
+
+    @contextmanager
+    def recorded(self, handle: Handle) -> Iterator[list[Called]]:
+        found: list[Called] = []
+        paths = {layer.path for layer in self.layers(handle)}
+
+        def note(next_method: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+            module = context.module.cell if isinstance(context.module, nn.RNN) else context.module
+            path = "/".join(module.path)
+            if context.method_name != "__call__" or path not in paths:
+                return next_method(*args, **kwargs)
+            place = len(found)
+            taken = arrays_in((args, kwargs))
+            first = next(iter(taken.values()), None)
+            found.append(Called(path, _shape(first), _moments(first), None))
+            given = next_method(*args, **kwargs)
+            found[place] = Called(path, _shape(first), _moments(first), _moments(_outputs(given)))
+            return given
+
+        with nn.intercept_methods(note):
+            yield found
+
+    @contextmanager
+    def undisturbed(self, handle: Handle) -> Iterator[Handle]:
+        def quiet(next_method: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+            for name in RATES if type(context.module).__module__.startswith("flax.") else ():
+                if isinstance(vars(context.module).get(name), float):
+                    object.__setattr__(context.module, name, 0.0)
+            return next_method(*args, **kwargs)
+
+        with nn.intercept_methods(quiet):
+            yield handle
+
+    def names(self, handle: Handle) -> dict[str, str]:
+        found = located(handle.variables)
+        return {p: p if p.startswith(f"{c}/") and c != "params" else f"{c}/{p}" for p, (c, _) in found.items()}
+
+    @contextmanager
+    def wide(self, handle: Handle) -> Iterator[Handle]:
+        with jax.enable_x64(True):
+            yield self.instruments.cast(handle, "float64")
+
+    def save_own(self, handle: Handle, path: Path) -> None:
+        verbs.save(handle.variables, path)
+
+
+def _outputs(given: Any) -> Any:
+    """The array that a layer gives; of one that gives what it carries too, the one with the axis of time."""
+    return max(arrays_in(given).values(), key=np.ndim, default=None)
+
+
+def _shape(array: Any) -> tuple[int, ...]:
+    return () if array is None else tuple(array.shape)
+
+
+def _moments(array: Any) -> Moments | None:
+    return None if array is None or isinstance(array, jax.core.Tracer) else moments(to_numpy(array))

@@ -1,0 +1,225 @@
+"""Move the weights of a module to its twin in another framework, and prove that both compute the same."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from constate.errors import Refused, UsageError
+from constate.instruments.inputs import Drawn, Inputs, parse_all
+from constate.porting import layouts
+from constate.porting.composing import compose
+from constate.porting.described import Described
+from constate.porting.layer import Layer
+from constate.porting.pairing import Paired, pair
+from constate.porting.proving import (
+    NARROW,
+    WIDE,
+    Proof,
+    conventions,
+    corrections,
+    first_difference,
+    gradients,
+    outputs,
+    statistics,
+)
+from constate.porting.side import Side
+from constate.porting.weight_map import WeightMap
+from constate.state import Array
+
+R = TypeVar("R")
+Convention = tuple[Layer, Layer, str, Any, Any]
+"""Two layers, a setting, and what each of them says."""
+
+
+@dataclass(frozen=True)
+class Proved:
+    """What came of a proof."""
+
+    proofs: tuple[Proof, ...]
+    wide: bool
+    """Whether the training step was made in float64."""
+    first: tuple[Layer, Layer] | None
+    """The first layer whose twin gives something else in eval mode."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether all of it holds, and there was something to compare."""
+        return all(proof.holds for proof in self.proofs) and self.proofs[0].count > 0
+
+
+class Port:
+    """Two modules, each in a process of its own; see ``opened``."""
+
+    def __init__(
+        self, ours: Side, theirs: Side, source: Described, target: Described, inputs: dict[str, Array]
+    ) -> None:
+        self.source = source
+        self.target = target
+        self._ours, self._theirs = ours, theirs
+        self._inputs = inputs
+        self.paired: Paired = pair(source, target)
+
+    def infer(self) -> WeightMap:
+        """The weight map as it follows from the two modules; not whole where a layer has no twin."""
+        return compose(self.source, self.target, self.paired)
+
+    def conventions(self) -> list[Convention]:
+        """Where layers and their twins are set up differently."""
+        return conventions(self.paired.pairs)
+
+    def prove(self, weights: WeightMap) -> Proved:
+        """Fill the target, and compare what both modules compute.
+
+        Raises:
+            UsageError: the map is not whole, a row does not fit, or a module fails.
+        """
+        weights.require_whole(self.source.forms, self.target.forms)
+        self._theirs.fill(weights.filled(self._ours.state(), self.target.forms))
+        given = {
+            name: layouts.ordered(array, order)
+            for (name, array), order in zip(self._inputs.items(), self._orders(), strict=True)
+        }
+        (ours, calls), (theirs, other_calls) = self._both(lambda side, arrays: side.run(arrays), given)
+        try:
+            wide = True
+            trained = self._both(lambda side, arrays: side.train(arrays, wide=True), given)
+        except UsageError:  # a module that has no float64: whatever else it is will be raised again
+            wide = False
+            trained = self._both(lambda side, arrays: side.train(arrays, wide=False), given)
+        bound, pairs = WIDE if wide else NARROW, self.paired.pairs
+        unbiased = corrections(self.source, self.target, pairs, calls)
+        proofs = (
+            outputs(self.source, self.target, ours, theirs),
+            gradients(*trained, weights, bound),
+            statistics(*trained, weights, self.target, unbiased, bound),
+        )
+        return Proved(proofs, wide, first_difference(pairs, calls, other_calls))
+
+    def _both(self, do: Callable[[Side, dict[str, Array]], R], given: dict[str, Array]) -> tuple[R, R]:
+        """What both sides do, at the same time."""
+        with ThreadPoolExecutor(2) as pool:
+            ours = pool.submit(do, self._ours, self._inputs)
+            theirs = pool.submit(do, self._theirs, given)
+            return ours.result(), theirs.result()
+
+    def save(self, path: Path) -> None:
+        """Save the target."""
+        self._theirs.save(path)
+
+    def _orders(self) -> Iterator[layouts.Order]:
+        there = _forms(self.target.inputs)
+        for (name, array), form in zip(self._inputs.items(), there, strict=True):
+            usual = layouts.moved(array.ndim, not self.source.channels_last, self.target.channels_last)
+            found = list(layouts.orders(array.shape, form.shape, usual))
+            if not found:
+                raise UsageError(
+                    f"input {name} has the shape {list(array.shape)} in the source, {list(form.shape)} in the target; "
+                    "expected the same axes in whatever order"
+                )
+            yield found[0]
+
+
+def port(
+    source: str,
+    target: str,
+    out: str | Path,
+    *,
+    weights: str | Path | None = None,
+    inputs: Sequence[str] | None = None,
+    target_inputs: Sequence[str] | None = None,
+    weight_map: WeightMap | None = None,
+) -> Proved:
+    """Write a checkpoint of a module from one of its twin in another framework, if both are proved to compute the same.
+
+    Each module is made in a process of its own. Outputs in eval mode, every gradient in training mode, and the
+    statistics after a training step are compared.
+
+    Args:
+        source: what makes the module that has the weights, ``pkg.mod:build`` or ``path/to/file.py:build``.
+        target: what makes its twin.
+        out: the file to write, in the format that its name says: ``.safetensors``, or one of the target's framework.
+        weights: a checkpoint of the source; without one, the weights that its factory gives it.
+        inputs: what the source is called with, ``["f32[8,3,32,32]"]``; can be left out where the framework knows it.
+        target_inputs: what the target is called with; by default the same, channels where its framework has them.
+        weight_map: which entry goes where; by default as it follows from the two modules.
+
+    Raises:
+        UsageError: a module cannot be made or called, or the map is not whole.
+        Refused: the two do not compute the same; nothing is written.
+    """
+    file = None if weights is None else Path(weights)
+    with opened(source, target, file=file, inputs=inputs, target_inputs=target_inputs) as opened_port:
+        proved = opened_port.prove(weight_map or opened_port.infer())
+        if not proved.holds:
+            said = "; ".join(str(proof) for proof in proved.proofs if not proof.holds)
+            raise Refused(f"{source} and {target} do not compute the same: {said}; nothing was written")
+        opened_port.save(Path(out))
+    return proved
+
+
+@contextmanager
+def opened(
+    source: str,
+    target: str,
+    *,
+    file: Path | None = None,
+    inputs: Sequence[str] | None = None,
+    target_inputs: Sequence[str] | None = None,
+) -> Iterator[Port]:
+    """Build two modules, each in a process of its own.
+
+    Args:
+        source: a factory, ``pkg.mod:build`` or ``path/to/file.py:build``.
+        target: that of its twin.
+        file: a checkpoint of the source; without one, the weights that its factory gives it.
+        inputs: what the source is called with, ``f32[8,3,32,32]``; as far as they are known, they can be left out.
+        target_inputs: what the target is called with; the same by default, channels where its framework has them.
+
+    Raises:
+        UsageError: a module cannot be made, called or described.
+    """
+    with tempfile.TemporaryDirectory(prefix="constate-") as folder, ThreadPoolExecutor(2) as pool:
+        sides = Side("source", source, Path(folder)), Side("target", target, Path(folder))
+        try:
+            _, there = pool.map(Side.find, sides)
+            here = sides[0].build(None if inputs is None else list(inputs), file)
+            given = list(target_inputs) if target_inputs else translated(here, there["channels_last"])
+            twin = sides[1].build(given, None)
+            drawn = sides[0].draw()
+            if len(drawn) != len(_forms(twin.inputs)):
+                raise UsageError(
+                    f"the source is called with {', '.join(here.inputs)} and the target with {', '.join(twin.inputs)}, "
+                    "expected as many arrays"
+                )
+            yield Port(*sides, here, twin, drawn)
+        finally:
+            for side in sides:
+                side.close()
+
+
+def translated(source: Described, channels_last: bool) -> list[str]:
+    """What the twin of a module is called with: images with their channels where its framework has them."""
+    ranks = {layer.path: len(layer.settings["strides"]) + 2 for layer in source.layers if "strides" in layer.settings}
+    images = {
+        ranks[call.layer] for call in source.calls if call.layer in ranks and len(call.shape) == ranks[call.layer]
+    }
+
+    def change(leaf: Any) -> Any:
+        if not isinstance(leaf, Drawn) or len(leaf.shape) not in images:
+            return leaf
+        order = layouts.moved(len(leaf.shape), not source.channels_last, channels_last)
+        return replace(leaf, shape=tuple(leaf.shape[axis] for axis in order))
+
+    return Inputs(parse_all(source.inputs).form.map(change)).texts()
+
+
+def _forms(inputs: Sequence[str]) -> list[Drawn]:
+    found: list[Drawn] = []
+    parse_all(inputs).form.map(lambda leaf: found.append(leaf) if isinstance(leaf, Drawn) else None)
+    return found

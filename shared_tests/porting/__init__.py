@@ -1,0 +1,1 @@
+"""Moving weights between twins in two frameworks."""

@@ -1,0 +1,1 @@
+"""Models, each written in every framework in that framework's ordinary style. Twins compute the same function."""
