@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 from flax import linen as nn
 
 from constate.porting.layer import Layer
-from constate.porting.layering import Called, Layering, Moments, moments
+from constate.porting.layering import Called, Layering
 from constate_flax.layers import known, recurrent
+from constate_flax.layers.calling import noted
 from constate_flax.layers.known import Describe
 from constate_flax.linen import verbs
 from constate_flax.linen.auditing.instruments import Handle
 from constate_flax.linen.tree import located
-from constate_jax.arrays import to_numpy
-from constate_jax.auditing.outputs import arrays_in
 
 KNOWN: dict[type[nn.Module], Describe] = {
     nn.Dense: known.dense,
@@ -74,17 +73,11 @@ class LinenLayering(Layering):
         paths = {layer.path for layer in self.layers(handle)}
 
         def note(next_method: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
-            module = context.module.cell if isinstance(context.module, nn.RNN) else context.module
-            path = "/".join(module.path)
+            runs = isinstance(context.module, nn.RNN)
+            path = "/".join((context.module.cell if runs else context.module).path)
             if context.method_name != "__call__" or path not in paths:
                 return next_method(*args, **kwargs)
-            place = len(found)
-            taken = arrays_in((args, kwargs))
-            first = next(iter(taken.values()), None)
-            found.append(Called(path, _shape(first), _moments(first), None))
-            given = next_method(*args, **kwargs)
-            found[place] = Called(path, _shape(first), _moments(first), _moments(_outputs(given)))
-            return given
+            return noted(found, path, isinstance(context.module, nn.RNNCellBase), next_method, args, kwargs)
 
         with nn.intercept_methods(note):
             yield found
@@ -106,21 +99,13 @@ class LinenLayering(Layering):
 
     @contextmanager
     def wide(self, handle: Handle) -> Iterator[Handle]:
-        with jax.enable_x64(True):
+        def carried(next_method: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+            if isinstance(context.module, nn.RNN):  # which begins with zeros of this type
+                object.__setattr__(context.module.cell, "param_dtype", jnp.float64)
+            return next_method(*args, **kwargs)
+
+        with jax.enable_x64(True), nn.intercept_methods(carried):
             yield self.instruments.cast(handle, "float64")
 
     def save_own(self, handle: Handle, path: Path) -> None:
         verbs.save(handle.variables, path)
-
-
-def _outputs(given: Any) -> Any:
-    """The array that a layer gives; of one that gives what it carries too, the one with the axis of time."""
-    return max(arrays_in(given).values(), key=np.ndim, default=None)
-
-
-def _shape(array: Any) -> tuple[int, ...]:
-    return () if array is None else tuple(array.shape)
-
-
-def _moments(array: Any) -> Moments | None:
-    return None if array is None or isinstance(array, jax.core.Tracer) else moments(to_numpy(array))

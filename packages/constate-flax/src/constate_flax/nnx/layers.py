@@ -10,16 +10,15 @@ from typing import Any
 from unittest import mock
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 from flax import nnx
 
 from constate.porting.layer import Layer
-from constate.porting.layering import Called, Layering, Moments, moments
+from constate.porting.layering import Called, Layering
 from constate_flax.layers import known, recurrent
+from constate_flax.layers.calling import noted
 from constate_flax.layers.known import Describe
 from constate_flax.nnx import verbs
-from constate_jax.arrays import to_numpy
-from constate_jax.auditing.outputs import arrays_in
 
 KNOWN: dict[type[nnx.Module], Describe] = {
     nnx.Linear: known.dense,
@@ -92,8 +91,13 @@ class NNXLayering(Layering):
 
     @contextmanager
     def wide(self, handle: nnx.Module) -> Iterator[nnx.Module]:
-        with jax.enable_x64(True):
-            yield self.instruments.cast(nnx.clone(handle), "float64")
+        with jax.enable_x64(True), ExitStack() as stack:
+            cast = self.instruments.cast(nnx.clone(handle), "float64")
+            for _, module in nnx.iter_modules(cast):
+                if isinstance(module, nnx.RNNCellBase) and hasattr(module, "param_dtype"):
+                    # which a layer begins with zeros of
+                    stack.enter_context(mock.patch.object(module, "param_dtype", jnp.float64))
+            yield cast
 
     def save_own(self, handle: nnx.Module, path: Path) -> None:
         verbs.save(handle, path)
@@ -101,28 +105,11 @@ class NNXLayering(Layering):
 
 def _noting(call: Callable[..., Any], paths: dict[int, str], found: list[Called]) -> Callable[..., Any]:
     @functools.wraps(call)
-    def noted(module: nnx.Module, *args: Any, **kwargs: Any) -> Any:
+    def noting(module: nnx.Module, *args: Any, **kwargs: Any) -> Any:
         path = paths.get(id(module))
+        bound = functools.partial(call, module)
         if path is None:
-            return call(module, *args, **kwargs)
-        place = len(found)
-        first = next(iter(arrays_in((args, kwargs)).values()), None)
-        found.append(Called(path, _shape(first), _moments(first), None))
-        given = call(module, *args, **kwargs)
-        found[place] = Called(path, _shape(first), _moments(first), _moments(_outputs(given)))
-        return given
+            return bound(*args, **kwargs)
+        return noted(found, path, isinstance(module, nnx.RNNCellBase), bound, args, kwargs)
 
-    return noted
-
-
-def _outputs(given: Any) -> Any:
-    """The array that a layer gives; of one that gives what it carries too, the one with the axis of time."""
-    return max(arrays_in(given).values(), key=np.ndim, default=None)
-
-
-def _shape(array: Any) -> tuple[int, ...]:
-    return () if array is None else tuple(array.shape)
-
-
-def _moments(array: Any) -> Moments | None:
-    return None if array is None or isinstance(array, jax.core.Tracer) else moments(to_numpy(array))
+    return noting

@@ -38,7 +38,7 @@ def arrays_in(outputs: Any) -> dict[str, Any]:
 
 
 def loss_of(outputs: Any) -> jax.Array | None:
-    """The mean of the squares of all float outputs; ``None`` where there are none."""
+    """The mean of the squares of each float output, summed; ``None`` where there is none."""
     floats = [
         leaf
         for leaf in arrays_in(outputs).values()
@@ -46,7 +46,7 @@ def loss_of(outputs: Any) -> jax.Array | None:
     ]
     if not floats:
         return None
-    found: jax.Array = _mean_of_squares(floats)
+    found: jax.Array = _means_of_squares(floats)
     return found
 
 
@@ -56,9 +56,8 @@ def nothing() -> jax.Array:
 
 
 @jax.jit
-def _mean_of_squares(arrays: list[jax.Array]) -> jax.Array:
-    total = sum((_square(array).sum() for array in arrays), start=jnp.zeros(()))
-    return total / sum(array.size for array in arrays)
+def _means_of_squares(arrays: list[jax.Array]) -> jax.Array:
+    return sum((_square(array).sum() / array.size for array in arrays), start=jnp.zeros(()))
 
 
 def _square(array: jax.Array) -> jax.Array:

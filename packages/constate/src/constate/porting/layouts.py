@@ -39,4 +39,4 @@ def orders(source: tuple[int, ...], target: tuple[int, ...], usual: Order) -> It
 
 def ordered(array: Array, order: Order) -> Array:
     """The array with its axes in this order."""
-    return np.ascontiguousarray(np.transpose(array, order))
+    return np.array(np.transpose(array, order), order="C")

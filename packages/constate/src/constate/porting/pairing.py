@@ -139,5 +139,5 @@ def _unlike(a: str, b: str) -> float:
 def _words(path: str) -> list[str | int]:
     """``layer1/0/selfAttn`` -> layer, self, and what ``attn`` means."""
     split = re.sub(r"([a-z])([A-Z])", r"\1 \2", path)
-    words = [word.removesuffix("s") for word in re.findall(r"[a-z]+", split.lower())]
-    return [_MEANING.get(word, word) for word in words]
+    words = re.findall(r"[a-z]+", split.lower())
+    return [_MEANING.get(word, _MEANING.get(word.removesuffix("s"), word.removesuffix("s"))) for word in words]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +15,7 @@ from constate.instruments.inputs import Drawn, Inputs, parse_all
 from constate.porting import layouts
 from constate.porting.composing import compose
 from constate.porting.described import Described
+from constate.porting.fused import fused
 from constate.porting.layer import Layer
 from constate.porting.pairing import Paired, pair
 from constate.porting.proving import (
@@ -57,13 +58,15 @@ class Port:
     """Two modules, each in a process of its own; see ``opened``."""
 
     def __init__(
-        self, ours: Side, theirs: Side, source: Described, target: Described, inputs: dict[str, Array]
+        self,
+        sides: tuple[Side, Side],
+        described: tuple[Described, Described],
+        inputs: tuple[Mapping[str, Array], Mapping[str, Array]],
     ) -> None:
-        self.source = source
-        self.target = target
-        self._ours, self._theirs = ours, theirs
+        self.source, self.target = described
+        self._ours, self._theirs = sides
         self._inputs = inputs
-        self.paired: Paired = pair(source, target)
+        self.paired: Paired = pair(*described)
 
     def infer(self) -> WeightMap:
         """The weight map as it follows from the two modules; not whole where a layer has no twin."""
@@ -81,17 +84,14 @@ class Port:
         """
         weights.require_whole(self.source.forms, self.target.forms)
         self._theirs.fill(weights.filled(self._ours.state(), self.target.forms))
-        given = {
-            name: layouts.ordered(array, order)
-            for (name, array), order in zip(self._inputs.items(), self._orders(), strict=True)
-        }
-        (ours, calls), (theirs, other_calls) = self._both(lambda side, arrays: side.run(arrays), given)
+        (ours, calls), (theirs, other_calls) = self._both(lambda side, arrays: side.run(arrays))
         try:
-            wide = True
-            trained = self._both(lambda side, arrays: side.train(arrays, wide=True), given)
+            trained = self._both(lambda side, arrays: side.train(arrays, wide=True))
+            wide = not any(each.rounded for each in trained)
         except UsageError:  # a module that has no float64: whatever else it is will be raised again
             wide = False
-            trained = self._both(lambda side, arrays: side.train(arrays, wide=False), given)
+        if not wide:
+            trained = self._both(lambda side, arrays: side.train(arrays, wide=False))
         bound, pairs = WIDE if wide else NARROW, self.paired.pairs
         unbiased = corrections(self.source, self.target, pairs, calls)
         proofs = (
@@ -101,28 +101,16 @@ class Port:
         )
         return Proved(proofs, wide, first_difference(pairs, calls, other_calls))
 
-    def _both(self, do: Callable[[Side, dict[str, Array]], R], given: dict[str, Array]) -> tuple[R, R]:
+    def _both(self, do: Callable[[Side, Mapping[str, Array]], R]) -> tuple[R, R]:
         """What both sides do, at the same time."""
         with ThreadPoolExecutor(2) as pool:
-            ours = pool.submit(do, self._ours, self._inputs)
-            theirs = pool.submit(do, self._theirs, given)
+            ours = pool.submit(do, self._ours, self._inputs[0])
+            theirs = pool.submit(do, self._theirs, self._inputs[1])
             return ours.result(), theirs.result()
 
     def save(self, path: Path) -> None:
         """Save the target."""
         self._theirs.save(path)
-
-    def _orders(self) -> Iterator[layouts.Order]:
-        there = _forms(self.target.inputs)
-        for (name, array), form in zip(self._inputs.items(), there, strict=True):
-            usual = layouts.moved(array.ndim, not self.source.channels_last, self.target.channels_last)
-            found = list(layouts.orders(array.shape, form.shape, usual))
-            if not found:
-                raise UsageError(
-                    f"input {name} has the shape {list(array.shape)} in the source, {list(form.shape)} in the target; "
-                    "expected the same axes in whatever order"
-                )
-            yield found[0]
 
 
 def port(
@@ -188,16 +176,16 @@ def opened(
         sides = Side("source", source, Path(folder)), Side("target", target, Path(folder))
         try:
             _, there = pool.map(Side.find, sides)
-            here = sides[0].build(None if inputs is None else list(inputs), file)
-            given = list(target_inputs) if target_inputs else translated(here, there["channels_last"])
-            twin = sides[1].build(given, None)
+            sides[0].build(None if inputs is None else list(inputs), file)
             drawn = sides[0].draw()
-            if len(drawn) != len(_forms(twin.inputs)):
-                raise UsageError(
-                    f"the source is called with {', '.join(here.inputs)} and the target with {', '.join(twin.inputs)}, "
-                    "expected as many arrays"
-                )
-            yield Port(*sides, here, twin, drawn)
+            here = sides[0].describe(drawn)
+            given = list(target_inputs) if target_inputs else translated(here, there["channels_last"])
+            arrays = rearranged(drawn, here, sides[1].build(given, None), there["channels_last"])
+            twin = sides[1].describe(arrays)
+            ours, theirs = fused(pair(here, twin), here, twin)
+            here = sides[0].describe(drawn, ours) if ours else here
+            twin = sides[1].describe(arrays, theirs) if theirs else twin
+            yield Port(sides, (here, twin), (drawn, arrays))
         finally:
             for side in sides:
                 side.close()
@@ -219,7 +207,29 @@ def translated(source: Described, channels_last: bool) -> list[str]:
     return Inputs(parse_all(source.inputs).form.map(change)).texts()
 
 
-def _forms(inputs: Sequence[str]) -> list[Drawn]:
-    found: list[Drawn] = []
-    parse_all(inputs).form.map(lambda leaf: found.append(leaf) if isinstance(leaf, Drawn) else None)
+def rearranged(
+    drawn: Mapping[str, Array], source: Described, target: Sequence[str], channels_last: bool
+) -> dict[str, Array]:
+    """What the source is called with, as the target is.
+
+    Raises:
+        UsageError: the target is called with others.
+    """
+    forms: list[Drawn] = []
+    parse_all(target).form.map(lambda leaf: forms.append(leaf) if isinstance(leaf, Drawn) else None)
+    if len(forms) != len(drawn):
+        raise UsageError(
+            f"the source is called with {', '.join(source.inputs)}, the target with {', '.join(target)}; "
+            "expected as many arrays"
+        )
+    found = {}
+    for (name, array), form in zip(drawn.items(), forms, strict=True):
+        usual = layouts.moved(array.ndim, not source.channels_last, channels_last)
+        order = next(layouts.orders(array.shape, form.shape, usual), None)
+        if order is None:
+            raise UsageError(
+                f"input {name} has the shape {list(array.shape)} in the source, {list(form.shape)} in the target; "
+                "expected the same axes in whatever order"
+            )
+        found[name] = layouts.ordered(array, order)
     return found

@@ -71,14 +71,24 @@ class Trained:
     after: Mapping[str, Array]
     """The state after the step."""
 
+    @property
+    def rounded(self) -> bool:
+        """Whether it was computed in float32 within, for all that it was asked for float64: more gradients are float32
+        numbers than the two of a last layer, which a loss in float32 may leave so."""
+        floats = [array for array in self.gradients.values() if array.dtype == np.float64]
+        least = FLOORS[WIDE] * max(map(_largest, floats), default=0.0)  # what should be zero is any number
+        return sum(bool((a.astype(np.float32) == a).all()) for a in floats if _largest(a) > least) > 2
+
 
 def outputs(source: Described, target: Described, ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> Proof:
-    """The outputs of an eval pass, in their order."""
+    """The outputs of an eval pass: those of one name, or in their order where the names are others."""
     if len(ours) != len(theirs):
         why = f"the source gives {len(ours)} arrays, the target {len(theirs)}"
         return Proof("outputs", 1, np.inf, OUTPUTS, why)
     worst = Proof("outputs", len(ours), 0.0, OUTPUTS)
-    for (name, a), (other, b) in zip(ours.items(), theirs.items(), strict=True):
+    names = list(ours) if ours.keys() == theirs.keys() else list(theirs)
+    for (name, a), other in zip(ours.items(), names, strict=True):
+        b = theirs[other]
         usual = moved(a.ndim, not source.channels_last, target.channels_last)
         found = [_apart(ordered(a, order), b) for order in orders(a.shape, b.shape, usual)]
         label = f"output {name or other}".strip()
@@ -207,16 +217,22 @@ def _agree(a: Any, b: Any) -> bool:
 
 
 def _apart(a: Array, b: Array) -> float:
-    if a.dtype.kind not in "fV" or not np.all(np.isfinite(_wide(a)) == np.isfinite(_wide(b))):
-        return 0.0 if np.array_equal(a, b, equal_nan=a.dtype.kind == "f") else np.inf
-    finite = np.isfinite(_wide(a))
-    size = max(float(np.abs(_wide(x)[finite]).max(initial=0.0)) for x in (a, b))
-    return float(np.abs(_wide(a)[finite] - _wide(b)[finite]).max(initial=0.0)) / max(size, 1e-30)
+    if a.dtype.kind == b.dtype.kind == "c":
+        a, b = (np.stack([array.real, array.imag]) for array in (a, b))
+    if not is_float(a.dtype) or not is_float(b.dtype):
+        return 0.0 if np.array_equal(a, b) else np.inf
+    a, b = _wide(a), _wide(b)
+    finite = np.isfinite(a) & np.isfinite(b)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True):
+        return np.inf
+    return _largest(a[finite] - b[finite]) / max(_largest(a[finite]), _largest(b[finite]), 1e-300)
 
 
 def _worst(what: str, found: Sequence[tuple[float, str]], bound: float) -> Proof:
-    apart, where = max(found, default=(0.0, ""))
-    return Proof(what, len(found), apart if np.isfinite(apart) else np.inf, bound, where)
+    # What is no number compares with nothing, and must not be passed over.
+    known = [(apart if np.isfinite(apart) else np.inf, where) for apart, where in found]
+    apart, where = max(known, default=(0.0, ""))
+    return Proof(what, len(found), apart, bound, f"{where} is not finite" if np.isinf(apart) else where)
 
 
 def _norm(array: Array) -> float:

@@ -62,13 +62,13 @@ class Row:
         Returns:
             By name as in ``sources``; each of the shape of its part.
         """
-        found = {}
+        found: dict[str, Array] = {}
         for name in self.sources:
             part = self._part(name, source)
             places = self._rearranged(np.arange(part.size).reshape(part.shape))
             pulled = np.zeros(part.size, gradient.dtype)
             pulled[places.reshape(-1)] = gradient.reshape(-1)
-            found[name] = pulled.reshape(part.shape)
+            found[name] = found.get(name, 0) + pulled.reshape(part.shape)
         return found
 
     def _part(self, name: str, source: Mapping[str, Array]) -> Array:

@@ -6,7 +6,7 @@ Arrays go through files in a folder that both ends know. What the module prints 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from constate import checkpoint
 from constate.instruments import Handle, Instruments
 from constate.instruments.inputs import Call, Inputs
 from constate.porting.described import Described, Entry, once, seen_in
+from constate.porting.fused import calls_of, parted
 from constate.porting.layer import LOOSE, Layer
-from constate.porting.layering import Layering, layering_of
+from constate.porting.layering import Called, Layering, layering_of
 from constate.porting.synthetic import array_layer, put, synthetic
 from constate.state import Array
 from constate.workers import channel
@@ -59,19 +60,26 @@ class Session:
         self._handle = self._instruments.build(0)
         if file is not None:
             self._handle = self._layering.load(self._handle, Path(file))
-        return {}
+        return {"inputs": given.texts()}
 
-    def describe(self) -> dict[str, Any]:
-        """What the module is made of, from its layers and two passes: as it is, and with synthetic weights."""
+    def describe(self, inputs: str, fused: dict[str, int]) -> dict[str, Any]:
+        """What the module is made of, from its layers and two passes: as it is, and with synthetic weights.
+
+        Args:
+            inputs: a file of what it is called with.
+            fused: by path, of how many layers a dense one is to be taken.
+        """
         entries = self._instruments.entries(self._handle)
         by_identity: dict[int, str] = {}
         self._first = {path: by_identity.setdefault(entry.identity, path) for path, entry in entries.items()}
         shapes = {path: tuple(entry.shape) for path, entry in entries.items()}
         layers = once(self._layering.layers(self._handle), self._first)
         taken = {piece.entry for layer in layers for piece in layer.pieces()}
-        calls = {call.layer: call for call in reversed(self._recorded(self._instruments.build(0)))}
+        call = self._given(checkpoint.load(inputs))
+        calls = {called.layer: called for called in reversed(self._recorded(self._instruments.build(0), call))}
         last = self._layering.channels_last
         layers = [seen_in(each, calls[each.path], shapes, last) if each.path in calls else each for each in layers]
+        layers = [part for each in layers for part in _parts(each, fused, shapes)]
         rest = [array_layer(path, shapes[path]) for path in dict.fromkeys(self._first.values()) if path not in taken]
         self._layers = [*layers, *rest]
         probe = self._instruments.build(0)
@@ -86,7 +94,7 @@ class Session:
             tuple(self._inputs.texts()),
             {p: Entry(shapes[p], e.dtype, e.trainable, e.identity) for p, e in entries.items() if self._first[p] == p},
             tuple(self._layers),
-            tuple(self._recorded(probe)),
+            tuple(part for called in self._recorded(probe, call) for part in _calls(called, fused)),
         )
         return found.to_json()
 
@@ -148,9 +156,9 @@ class Session:
         assert self._instruments.inputs is not None
         return self._instruments.inputs
 
-    def _recorded(self, handle: Handle) -> list[Any]:
+    def _recorded(self, handle: Handle, call: Call) -> list[Called]:
         with self._layering.recorded(handle) as calls, self._layering.undisturbed(handle) as quiet:
-            self._instruments.run(quiet, self._inputs.first())
+            self._instruments.run(quiet, call)
         return list(calls)
 
     def _state(self, handle: Handle) -> dict[str, Array]:
@@ -166,6 +174,14 @@ class Session:
         return self._inputs.first().map(
             lambda leaf: arrays[str(next(number))] if isinstance(leaf, np.ndarray) else leaf
         )
+
+
+def _parts(layer: Layer, fused: Mapping[str, int], shapes: Mapping[str, tuple[int, ...]]) -> Iterable[Layer]:
+    return parted(layer, fused[layer.path], shapes) if layer.path in fused else (layer,)
+
+
+def _calls(call: Called, fused: Mapping[str, int]) -> Iterable[Called]:
+    return calls_of(call, fused[call.layer]) if call.layer in fused else (call,)
 
 
 def serve() -> None:

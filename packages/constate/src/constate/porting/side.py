@@ -39,10 +39,20 @@ class Side:
         """Import it: the backend, and whether channels come last there."""
         return self._ask("find", target=self.target)
 
-    def build(self, inputs: list[str] | None, file: Path | None) -> Described:
-        """Build it, load a checkpoint of it, and say what it is made of."""
-        self._ask("build", inputs=inputs, file=None if file is None else str(file))
-        return Described.from_json(self._ask("describe"))
+    def build(self, inputs: list[str] | None, file: Path | None) -> list[str]:
+        """Build it, load a checkpoint of it, and say what it is called with."""
+        built = self._ask("build", inputs=inputs, file=None if file is None else str(file))
+        return list(built["inputs"])
+
+    def describe(self, inputs: Mapping[str, Array], fused: Mapping[str, int] = {}) -> Described:
+        """What it is made of, as passes with these inputs tell it.
+
+        Args:
+            inputs: what it is called with, by number.
+            fused: by path, of how many layers a dense one is to be taken.
+        """
+        checkpoint.save(self._file("inputs"), inputs)
+        return Described.from_json(self._ask("describe", inputs=self._file("inputs"), fused=dict(fused)))
 
     def draw(self) -> dict[str, Array]:
         """What it is called with, by number and in that order, which a file does not keep."""
