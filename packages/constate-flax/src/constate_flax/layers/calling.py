@@ -1,4 +1,4 @@
-"""What goes into a layer of Flax, and what comes out of it."""
+"""How layers of Flax are called: what goes in, what comes out, and in which precision."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from constate.porting.layering import Called, Moments, moments
@@ -38,6 +39,28 @@ def noted(
     last = outputs[-1] if cell and outputs else max(outputs, key=np.ndim, default=None)
     found[place] = Called(path, shape, noted.taken, _moments(last))
     return given
+
+
+PRECISIONS = ("dtype", "param_dtype")
+"""The names by which layers of Flax say in which type they compute, and begin what they carry."""
+RATES = ("rate", "dropout_rate")
+"""The names by which they say how much they drop."""
+
+
+def of_flax(module: Any) -> bool:
+    """Whether it is a layer that Flax brings with it, and no author's."""
+    return type(module).__module__.startswith("flax.")
+
+
+def in_float64(module: Any) -> list[str]:
+    """What has to be float64 in a layer of Flax, so that it computes in that."""
+    found = vars(module) if of_flax(module) else {}
+    return [name for name in PRECISIONS if found.get(name) is not None and jnp.issubdtype(found[name], jnp.floating)]
+
+
+def drops(module: Any) -> list[str]:
+    """What has to be zero in a layer of Flax, so that nothing is dropped."""
+    return [name for name in RATES if of_flax(module) and isinstance(vars(module).get(name), float)]
 
 
 def _moments(array: Any) -> Moments | None:

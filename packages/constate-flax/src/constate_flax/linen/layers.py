@@ -14,7 +14,7 @@ from flax import linen as nn
 from constate.porting.layer import Layer
 from constate.porting.layering import Called, Layering
 from constate_flax.layers import known, recurrent
-from constate_flax.layers.calling import noted
+from constate_flax.layers.calling import drops, in_float64, noted
 from constate_flax.layers.known import Describe
 from constate_flax.linen import verbs
 from constate_flax.linen.auditing.instruments import Handle
@@ -36,8 +36,6 @@ KNOWN: dict[type[nn.Module], Describe] = {
     nn.GRUCell: recurrent.apart("gru", recurrent.GRU),
     nn.SimpleCell: recurrent.simple(("i", "h")),
 }
-RATES = ("rate", "dropout_rate")
-"""The fields by which Linen's own modules say how much they drop."""
 
 
 class LinenLayering(Layering):
@@ -85,9 +83,8 @@ class LinenLayering(Layering):
     @contextmanager
     def undisturbed(self, handle: Handle) -> Iterator[Handle]:
         def quiet(next_method: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
-            for name in RATES if type(context.module).__module__.startswith("flax.") else ():
-                if isinstance(vars(context.module).get(name), float):
-                    object.__setattr__(context.module, name, 0.0)
+            for name in drops(context.module):
+                object.__setattr__(context.module, name, 0.0)
             return next_method(*args, **kwargs)
 
         with nn.intercept_methods(quiet):
@@ -99,12 +96,14 @@ class LinenLayering(Layering):
 
     @contextmanager
     def wide(self, handle: Handle) -> Iterator[Handle]:
-        def carried(next_method: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
-            if isinstance(context.module, nn.RNN):  # which begins with zeros of this type
-                object.__setattr__(context.module.cell, "param_dtype", jnp.float64)
+        def widened(next_method: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+            runs = isinstance(context.module, nn.RNN)  # which lets the cell make what it begins with
+            for module in (context.module, *((context.module.cell,) if runs else ())):
+                for name in in_float64(module):
+                    object.__setattr__(module, name, jnp.float64)
             return next_method(*args, **kwargs)
 
-        with jax.enable_x64(True), nn.intercept_methods(carried):
+        with jax.enable_x64(True), nn.intercept_methods(widened):
             yield self.instruments.cast(handle, "float64")
 
     def save_own(self, handle: Handle, path: Path) -> None:

@@ -16,7 +16,7 @@ from flax import nnx
 from constate.porting.layer import Layer
 from constate.porting.layering import Called, Layering
 from constate_flax.layers import known, recurrent
-from constate_flax.layers.calling import noted
+from constate_flax.layers.calling import drops, in_float64, noted
 from constate_flax.layers.known import Describe
 from constate_flax.nnx import verbs
 
@@ -36,8 +36,6 @@ KNOWN: dict[type[nnx.Module], Describe] = {
     nnx.GRUCell: recurrent.together("gru", recurrent.GRU),
     nnx.SimpleCell: recurrent.simple(("dense_i", "dense_h")),
 }
-RATES = ("rate", "dropout_rate")
-"""The attributes by which NNX's own modules say how much they drop."""
 
 
 class NNXLayering(Layering):
@@ -84,9 +82,8 @@ class NNXLayering(Layering):
     def undisturbed(self, handle: nnx.Module) -> Iterator[nnx.Module]:
         with ExitStack() as stack:
             for _, module in nnx.iter_modules(handle):
-                for name in RATES if type(module).__module__.startswith("flax.") else ():
-                    if isinstance(vars(module).get(name), float):
-                        stack.enter_context(mock.patch.object(module, name, 0.0))
+                for name in drops(module):
+                    stack.enter_context(mock.patch.object(module, name, 0.0))
             yield handle
 
     @contextmanager
@@ -94,9 +91,8 @@ class NNXLayering(Layering):
         with jax.enable_x64(True), ExitStack() as stack:
             cast = self.instruments.cast(nnx.clone(handle), "float64")
             for _, module in nnx.iter_modules(cast):
-                if isinstance(module, nnx.RNNCellBase) and hasattr(module, "param_dtype"):
-                    # which a layer begins with zeros of
-                    stack.enter_context(mock.patch.object(module, "param_dtype", jnp.float64))
+                for name in in_float64(module):
+                    stack.enter_context(mock.patch.object(module, name, jnp.float64))
             yield cast
 
     def save_own(self, handle: nnx.Module, path: Path) -> None:

@@ -24,7 +24,7 @@ OUTPUTS = 1e-4
 WIDE, NARROW = 1e-5, 1e-3
 """How far the gradients of an entry may be apart, relative to their norm, and its statistics, relative to how far the
 step moved them: in float64, and in the precision of modules that have no other."""
-FLOORS = {WIDE: 1e-9, NARROW: 3e-6}
+FLOORS = {WIDE: 1e-7, NARROW: 3e-6}
 """What rounding may add to that, relative to the norm of all gradients, and to the largest move of all statistics."""
 SEEN = 1e-3
 """How far the mean and the size of a layer's output are apart where it is said to differ."""
