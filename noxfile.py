@@ -3,6 +3,7 @@
 nox                 lint, types and all tests
 nox -s compare      every backend in both flavours, to report/index.html; -- --backend torch installs torch alone
 nox -s accept       run the contract and write what was found as the committed verdicts, and the README's tables
+nox -s port         weights moved between the frameworks; -- --every-pair for all pairs of all models
 nox -s dev          .nox/dev, the environment with everything
 nox -s benchmark    the smoke benchmark
 nox -s fuzz         the readers of checkpoints under a fuzzer
@@ -16,7 +17,7 @@ import shutil
 import nox
 
 nox.needs_version = ">=2024.4.15"
-nox.options.sessions = ["lint", "core", "page", "torch", "jax", "flax", "tensorflow", "keras"]
+nox.options.sessions = ["lint", "core", "page", "torch", "jax", "flax", "tensorflow", "keras", "port"]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -55,8 +56,11 @@ AUDITED = {
 """For each package: the folders with tests of its instruments, and those of labelled modules."""
 LIBRARIES = {"jax": ["equinox"]}
 """What labelled modules are written with, beside the framework."""
-FUZZED = ("safetensors", "constate", "shards", "torch", "torch-distributed", "msgpack", "tensorflow", "keras-weights")
-"""The formats whose readers are fuzzed."""
+FUZZED = (
+    "safetensors", "constate", "load", "shards", "torch", "torch-distributed", "msgpack", "orbax", "tensorflow",
+    "saved-model", "keras", "keras-weights",
+)  # fmt: skip
+"""The formats whose readers are fuzzed, and ``constate.checkpoint.load``."""
 TEST_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "mypy")
 
 
@@ -153,6 +157,13 @@ def tensorflow(session: nox.Session) -> None:
 def keras(session: nox.Session) -> None:
     """constate-keras."""
     framework(session, "keras")
+
+
+@nox.session
+def port(session: nox.Session) -> None:
+    """Weights moved between the frameworks; -- --every-pair tries all pairs of all models, for hours."""
+    install(session, "torch", "flax", "keras", tools=TEST_TOOLS)
+    session.run("pytest", "shared_tests/porting", *session.posargs)
 
 
 @nox.session

@@ -66,12 +66,24 @@ def require_bits(found: Mapping[str, Array], state: Mapping[str, Array]) -> None
 
 
 def numpy(folder: Path, state: dict[str, Array]) -> Cases:
-    """Plain mappings of NumPy arrays."""
+    """Plain mappings of NumPy arrays; HDF5 is what ``.weights.h5`` of Keras is."""
+    import h5py
     import safetensors.numpy as safetensors
 
-    ours, theirs = folder / "ours.safetensors", folder / "theirs.safetensors"
+    ours, theirs, file = (folder / name for name in ("ours.safetensors", "theirs.safetensors", "theirs.h5"))
+
+    def save() -> None:
+        with h5py.File(file, "w") as opened:
+            for name, array in state.items():
+                opened.create_dataset(name, data=array)
+
+    def load() -> dict[str, Array]:
+        with h5py.File(file) as opened:
+            return {name: dataset[()] for name, dataset in opened.items()}
+
     checkpoint.save(ours, state)
     safetensors.save_file(state, theirs)
+    save()
     require_bits(checkpoint.load(ours), state)
     return {
         "save constate": lambda: checkpoint.save(ours, state),
@@ -79,6 +91,8 @@ def numpy(folder: Path, state: dict[str, Array]) -> Cases:
         "load constate, verify=False": lambda: checkpoint.load(ours, verify=False),
         "save safetensors": lambda: safetensors.save_file(state, theirs),
         "load safetensors": lambda: safetensors.load_file(theirs),
+        "save HDF5": save,
+        "load HDF5": load,
     }
 
 
@@ -86,6 +100,7 @@ def torch(folder: Path, state: dict[str, Array]) -> Cases:
     """A module of buffers."""
     import safetensors.torch as safetensors
     import torch
+    from torch.distributed import checkpoint as distributed
 
     import constate_torch
 
@@ -97,9 +112,11 @@ def torch(folder: Path, state: dict[str, Array]) -> Cases:
 
     source, target = module(True), module(False)
     ours, theirs, pickled = (folder / name for name in ("ours.safetensors", "theirs.safetensors", "theirs.pt"))
+    alone: Any = {"checkpoint_id": folder / "parts", "no_dist": True}
     constate_torch.save(source, ours)
     safetensors.save_model(source, str(theirs))
     torch.save(source.state_dict(), pickled)
+    distributed.save(source.state_dict(), **alone)
     constate_torch.load(target, ours)
     require_bits({name: tensor.numpy() for name, tensor in target.state_dict().items()}, state)
     return {
@@ -109,12 +126,15 @@ def torch(folder: Path, state: dict[str, Array]) -> Cases:
         "load safetensors": lambda: safetensors.load_model(target, theirs),
         "save torch.save": lambda: torch.save(source.state_dict(), pickled),
         "load torch.load": lambda: target.load_state_dict(torch.load(pickled, weights_only=True)),
+        "save torch.distributed": lambda: distributed.save(source.state_dict(), **alone),
+        "load torch.distributed": lambda: distributed.load(target.state_dict(), **alone),  # into the tensors themselves
     }
 
 
 def jax(folder: Path, state: dict[str, Array]) -> Cases:
     """Variables of Linen."""
     import jax
+    import orbax.checkpoint as orbax
     import safetensors.flax as safetensors
     from flax import serialization
 
@@ -125,6 +145,13 @@ def jax(folder: Path, state: dict[str, Array]) -> Cases:
 
     source, target = jax.block_until_ready((variables(True), variables(False)))
     ours, theirs, packed = (folder / name for name in ("ours.safetensors", "theirs.safetensors", "theirs.msgpack"))
+    saver = orbax.StandardCheckpointer()
+
+    def save() -> None:
+        saver.save(folder / "orbax", source, force=True)
+        saver.wait_until_finished()
+
+    save()
     constate_linen.save(source, ours)
     safetensors.save_file(source["params"], str(theirs))
     packed.write_bytes(serialization.to_bytes(source))
@@ -136,6 +163,8 @@ def jax(folder: Path, state: dict[str, Array]) -> Cases:
         "load safetensors": lambda: jax.block_until_ready(safetensors.load_file(str(theirs))),
         "save msgpack": lambda: packed.write_bytes(serialization.to_bytes(source)),
         "load msgpack": lambda: jax.block_until_ready(serialization.from_bytes(target, packed.read_bytes())),
+        "save Orbax": save,
+        "load Orbax": lambda: jax.block_until_ready(saver.restore(folder / "orbax", target)),
     }
 
 
@@ -178,14 +207,14 @@ FRAMEWORKS: dict[str, Callable[[Path, dict[str, Array]], Cases]] = {
 }
 
 
-def main(name: str) -> None:
-    """Measure one framework on every shape."""
+def main(name: str, rounds: str = str(ROUNDS)) -> None:
+    """Measure one framework on every shape. The slowest peers take minutes a round."""
     samples = {}
     for shape, (count, nbytes) in SHAPES.items():
         with tempfile.TemporaryDirectory() as scratch:
             state = state_of(count, nbytes)
             samples[shape] = interleave(
-                {**floors(Path(scratch), state), **FRAMEWORKS[name](Path(scratch), state)}, ROUNDS
+                {**floors(Path(scratch), state), **FRAMEWORKS[name](Path(scratch), state)}, int(rounds)
             )
     print(json.dumps(samples))
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from constate.checkpoint import save
+from constate.checkpoint import Policy, save
 from constate.cli import main
+from constate.state import Kind
 
 STATE = {
     "encoder/kernel": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -71,6 +72,39 @@ def test_inspect_as_json(run: Run) -> None:
         "total": {"entries": 3, "values": 7, "bytes": 32},
         "metadata": {"format": "pt", "name_separator": "."},
     }
+
+
+def test_inspect_shows_what_the_file_says_of_its_entries(run: Run) -> None:
+    known = {
+        "encoder/kernel": Policy(Kind.PARAMETER),
+        "head/bias": Policy(Kind.STATISTIC, cast=False),
+        "mask": Policy(Kind.DERIVED, persistent=False),
+        "x": Policy(persistent=False),
+    }
+    save("known.safetensors", STATE, entries=known)
+    out = run("inspect", "known.safetensors")[1]
+    lines = [[cell.strip() for cell in line.strip("│\n").split("│")] for line in out.splitlines()]
+    assert "┃ kind" in out and "┃ kind" not in run("inspect", "checked.safetensors")[1]
+    assert ["encoder/kernel", "float32", "[2, 3]", "24", "parameter"] in lines
+    assert ["encoder/count", "int64", "[]", "8", "-"] in lines
+    assert ["head/bias", "float16", "[0, 3]", "0", "statistic, no cast"] in lines
+    assert "  not saved = mask (derived), x (kind not known)\n" in out
+    found = json.loads(run("inspect", "known.safetensors", "--json")[1])
+    rows = {
+        row["name"]: {key: row[key] for key in row.keys() & {"kind", "persistent", "cast"}} for row in found["entries"]
+    }
+    assert rows == {"encoder/kernel": {"kind": "parameter"}, "encoder/count": {},
+                    "head/bias": {"kind": "statistic", "cast": False}}  # fmt: skip
+    assert found["unsaved"] == {"mask": {"kind": "derived", "persistent": False}, "x": {"persistent": False}}
+    assert found["metadata"] == {}
+
+
+def test_convert_between_containers_keeps_it_and_says_elsewhere_what_is_lost(run: Run) -> None:
+    save("known.safetensors", STATE, entries={"encoder/kernel": Policy(Kind.PARAMETER)})
+    assert run("convert", "known.safetensors", "copy.safetensors")[1].count("\n") == 1
+    assert Path("copy.safetensors").read_bytes() == Path("known.safetensors").read_bytes()
+    out = run("convert", "known.safetensors", "plain2.safetensors", "--format", "safetensors")[1]
+    assert out.splitlines()[1:] == ["  not carried: constate.entries = not known 2, parameter 1"]
 
 
 def test_inspect_what_fits_a_pattern(run: Run) -> None:

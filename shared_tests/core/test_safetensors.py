@@ -121,6 +121,20 @@ def test_shards(tmp_path: Path) -> None:
                 reader.verify()
 
 
+def test_a_folder_of_one_file(tmp_path: Path) -> None:
+    """As the libraries of Hugging Face leave a model that needs no shards, between files of another kind."""
+    (tmp_path / "config.json").write_text("{}")
+    safetensors.numpy.save_file(STATE, tmp_path / "model.safetensors", {"format": "pt"})
+    assert recognise(tmp_path) == "safetensors"
+    with open_checkpoint(tmp_path) as reader:
+        assert sorted(reader.entries()) == ["encoder/norm/count", "encoder/norm/weight", "head/bias"]
+        assert same_bits(reader.read("encoder/norm/weight"), STATE["encoder.norm.weight"])
+    save(tmp_path / "model.safetensors", STATE)
+    assert recognise(tmp_path) == "constate"
+    with open_checkpoint(tmp_path) as reader:
+        assert list(reader.verify()) == []
+
+
 def test_what_shards_say_differently_is_kept(tmp_path: Path) -> None:
     index = sharded(tmp_path, {"a.safetensors": {"a": np.zeros(1)}}, made_by=["me"])
     safetensors.numpy.save_file({"b": np.zeros(1)}, tmp_path / "b.safetensors", {"format": "np"})

@@ -15,6 +15,7 @@ import safetensors.numpy
 from constate.checkpoint import CheckpointError
 from constate.checkpoint.formats import open_checkpoint
 from constate.checkpoint.formats.safetensors import SafetensorsFormat
+from constate.errors import UsageError
 
 
 def written(path: Path, header: str | bytes, data: bytes = b"", length: int | None = None) -> Path:
@@ -171,10 +172,31 @@ def test_an_index_too_long(tmp_path: Path) -> None:
     assert "expected at most 100000000" in refused(path)
 
 
+def unclear(path: Path) -> str:
+    """The line that asks which of the files of a folder is meant."""
+    with pytest.raises(UsageError) as found:
+        SafetensorsFormat().open(path)
+    assert "\n" not in str(found.value)
+    return str(found.value)
+
+
 def test_a_folder_of_two_indices(tmp_path: Path) -> None:
     indexed(tmp_path, {})
     (tmp_path / "other.safetensors.index.json").touch()
-    assert "found the indices model.safetensors.index.json, other.safetensors.index.json" in refused(tmp_path)
+    assert "found model.safetensors.index.json, other.safetensors.index.json, expected one *" in unclear(tmp_path)
+
+
+def test_a_folder_of_files_without_an_index(tmp_path: Path) -> None:
+    for number in range(7):
+        safetensors.numpy.save_file({"x": np.zeros(1)}, tmp_path / f"m\n{number}-of-7.safetensors")
+    said = unclear(tmp_path)
+    assert r"found m\n0-of-7.safetensors, m\n1-of-7.safetensors, " in said
+    assert r"m\n4-of-7.safetensors, …, expected one file, or an index *.safetensors.index.json of them" in said
+
+
+def test_a_folder_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.safetensors").mkdir()
+    assert "found no *.safetensors in it" in refused(tmp_path)
 
 
 def test_a_million_tiny_entries(tmp_path: Path) -> None:

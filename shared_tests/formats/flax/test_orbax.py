@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,11 @@ import pytest
 
 from constate.checkpoint import CheckpointError
 from constate.checkpoint.formats import Form, open_checkpoint
-from constate.checkpoint.formats.recognising import recognise
 from constate.errors import Unsupported
 from constate.state import Array, same_bits
 from constate_flax.formats import orbax
 from constate_flax.formats.orbax import Orbax
-from formats.flax import samples, sharding
+from formats.flax import samples
 
 
 def saved(path: Path, tree: Any) -> Path:
@@ -111,18 +108,6 @@ def test_steps_of_a_manager(tmp_path: Path) -> None:
     same(everything(tmp_path / "two" / "0"), {"params/a": np.ones(2)})
     with Orbax().open(tmp_path / "two" / "0") as reader:
         assert reader.metadata()["extra"] == '{"epoch": 3}'
-
-
-def test_what_eight_devices_saved(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, sharding.__file__, str(tmp_path)], check=True, timeout=300)
-    expected = {
-        "params/grid": np.arange(64, dtype=np.float32).reshape(8, 8),
-        "params/rows": np.arange(24).reshape(8, 3).astype(ml_dtypes.bfloat16),
-        "params/everywhere": np.array([1 + 2j, -3j], np.complex64),
-    }
-    assert recognise(tmp_path / "standard") == recognise(tmp_path / "manager" / "3") == "orbax"
-    same(everything(tmp_path / "standard"), expected)
-    same(everything(tmp_path / "manager" / "3"), expected)
 
 
 def test_a_nested_tree_is_restored(tmp_path: Path) -> None:

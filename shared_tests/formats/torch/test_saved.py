@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.torch_version import TorchVersion
 
 from constate.checkpoint import CheckpointError
 from constate.checkpoint.formats import Form, open_checkpoint
 from constate.checkpoint.formats.recognising import recognise
-from constate.errors import Unsupported
+from constate.errors import Unsupported, UsageError
 from constate.state import Array, same_bits
 from constate_torch.formats.saved import Torch
 from formats.torch import samples
@@ -199,3 +200,14 @@ def test_there_is_no_such_file_or_entry(tmp_path: Path) -> None:
     path = saved(tmp_path, {"a": torch.ones(2)})
     with Torch().open(path) as reader, pytest.raises(CheckpointError, match="b: there is no such entry"):
         reader.read("b")
+
+
+@pytest.mark.parametrize("version", ["2.6.0", "2.9.1+cpu", "2.10.0"])
+def test_a_torch_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    path = saved(tmp_path, {"a": torch.ones(2)})
+    monkeypatch.setattr(torch, "__version__", TorchVersion(version))
+    with pytest.raises(UsageError) as error:
+        Torch().open(path)
+    assert f"m.pt: is read with torch 2.11 or later, found {version}; " in str(error.value)
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.11.0+cu128"))
+    assert list(everything(path)) == ["a"]

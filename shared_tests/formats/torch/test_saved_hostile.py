@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -40,6 +41,18 @@ def refusal(path: Path) -> str:
             reader.read(name)
     assert "\n" not in str(error.value)
     return str(error.value)
+
+
+@pytest.mark.parametrize("protocol", [4, 134])
+def test_torch_warns_of_nothing(tmp_path: Path, protocol: int) -> None:
+    """A pickle of another protocol is read, with no line of PyTorch's beside what is said."""
+    pickled = index_of(tmp_path, {"a": torch.arange(3, dtype=torch.uint8)})
+    changed = b"\x80" + bytes([protocol]) + pickled.removeprefix(PROTO)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with Torch().open(packed(tmp_path / "changed.pt", changed, bytes([0, 1, 2]))) as reader:
+            assert reader.read("a").tolist() == [0, 1, 2]
+    assert not seen
 
 
 class Harm:

@@ -6,7 +6,7 @@ freezing, listing) is not here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,21 @@ from constate import checkpoint
 from constate.errors import Refused, first_line
 from constate.refusals import require_array, require_entry, require_form
 from constate.state import Array, Kind, same_bits
+from constate_keras.policies import one_array, policies
 from constate_keras.rebuilding import extended
 from constate_keras.walk import layers, own_variables, persistent, root, saved, variables
 
 
+@checkpoint.progress("saving")
 def save(model: keras.Layer, path: str | Path) -> None:
     """Write every variable that Keras saves, and the state of every seed generator, to one checksummed safetensors
     file, whole or not at all.
 
     Serves P02 (``.weights.h5`` and ``.keras`` files cannot hold float8) and P06 (HDF5 keeps no checksum unless asked
     for one, so that a damaged ``.weights.h5`` file is loaded).
+
+    The file says what is trained, which weights of Keras' own layers are statistics, what is the state of a generator,
+    which entries are not saved, and which are one variable.
 
     Args:
         model: any built model or layer; entries are named by their canonical paths.
@@ -39,15 +44,19 @@ def save(model: keras.Layer, path: str | Path) -> None:
             than in variables, as ``StringLookup`` does.
     """
     _require_variables(model)
-    checkpoint.save(Path(path), {name: _numpy(variable) for name, variable in persistent(model).items()})
+    everything, saved = variables(model), persistent(model)
+    arrays = {name: _numpy(variable) for name, variable in saved.items()}
+    checkpoint.save(path, arrays, entries=policies(model, everything, saved), shared=one_array(saved))
 
 
+@checkpoint.progress("loading")
 def load(
     model: keras.Layer,
     path: str | Path,
     *,
     build: Callable[[], keras.Layer] | None = None,
     renamed: Mapping[str, str] | None = None,
+    missing: Collection[str] = (),
 ) -> None:
     """Read a file written by ``save``: all of it, or an error and no bit changed.
 
@@ -57,24 +66,27 @@ def load(
     Args:
         model: the target; its variables keep their device.
         path: the file.
-        build: makes a built model like this one. Given one, every variable that is not saved is computed again by it.
+        build: makes a built model like this one. Given one, every variable that is not in the file is computed again
+            by it.
         renamed: names that have changed since the file was written, ``{"fc/weight": "head/weight"}``, or those of
             whole levels, ``{"fc/": "head/"}``; each is logged.
+        missing: kinds of which entries may be missing from the file, ``("derived", "cache")``; where Keras does not
+            know the kind of a variable, the file may say it. Such an entry is what ``build`` makes it, a cache empty;
+            without ``build`` it stays as the model has it, a cache as full as it is.
 
     Raises:
-        CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
-            names each.
-        Refused: as ``save`` does; ``build`` does not make a variable that it shall make; a shared variable has
-            different bits in the file; a variable refuses its value.
+        CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry, or
+            different bits for what is one variable; the error names each.
+        UsageError: there is no kind of that name.
+        Refused: as ``save`` does; ``build`` does not make a variable that it shall make; a variable refuses its value.
     """
-    arrays = checkpoint.renamed(path, checkpoint.load(path), renamed or {})
     _require_variables(model)
-    targets = persistent(model)
+    targets, everything = persistent(model), variables(model)
     expected = {name: (tuple(variable.shape), variable.dtype) for name, variable in targets.items()}
-    checkpoint.check(Path(path), arrays, expected)
-    everything = variables(model)
+    shared, known = one_array(targets), policies(model, everything, targets) if missing else {}
+    arrays = checkpoint.fitting(path, expected, entries=known, shared=shared, missing=missing, names=renamed)
     recomputed = {} if build is None else variables(build())
-    for name in everything.keys() - targets.keys() if build is not None else ():
+    for name in everything.keys() - arrays.keys() if build is not None else ():
         made = tuple(recomputed[name].shape) if name in recomputed else "no such variable"
         if made != tuple(everything[name].shape):
             raise Refused(f"{name}: build makes {made}, expected {everything[name].shape}; nothing was changed")

@@ -8,7 +8,7 @@ another module with other variables and leave the given one as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -22,17 +22,23 @@ from constate import checkpoint
 from constate.errors import Refused, first_line
 from constate.refusals import matching, require_array, require_entry, require_form
 from constate.state import Array
+from constate_tensorflow.policies import one_array, policies
 from constate_tensorflow.tree import held, is_array, persistent, places, rebuilt, remade, require_variables
 
 
+@checkpoint.progress("saving")
 def save(module: tf.Module, path: str | Path) -> None:
     """Write every variable that the module tracks to one checksummed safetensors file, whole or not at all.
 
     Serves P02 (0-d and float8 variables, which ``safetensors.tensorflow`` refuses) and P06 (safetensors has no
     checksum, and ``tf.train.Checkpoint`` none of the footer of its index).
 
+    The file says what is trained, what is the state of a random generator, which entries are not saved, and which names
+    are one variable.
+
     Args:
-        module: any module; entries are named by attributes with ``/`` between levels, ``layers/0/kernel``.
+        module: any module; entries are named by attributes with ``/`` between levels, ``layers/0/kernel``; a variable
+            that is shared is written under each of its paths.
         path: the file; an existing one is replaced at once and only when the new one is complete.
 
     Raises:
@@ -40,15 +46,20 @@ def save(module: tf.Module, path: str | Path) -> None:
         Refused: the module has state in a hash table or a data set's iterator.
     """
     require_variables(module)
-    checkpoint.save(Path(path), {name: np.asarray(found.value()) for name, found in persistent(module).items()})
+    found = places(module)
+    values = {id(variable): np.asarray(variable.value()) for variable in persistent(module).values()}
+    arrays = {name: values[id(place.array)] for name, place in found.items() if place.tracked}
+    checkpoint.save(path, arrays, entries=policies(found), shared=one_array(found))
 
 
+@checkpoint.progress("loading")
 def load(
     module: tf.Module,
     path: str | Path,
     *,
     build: Callable[[], tf.Module] | None = None,
     renamed: Mapping[str, str] | None = None,
+    missing: Collection[str] = (),
 ) -> None:
     """Read a file written by ``save``: all of it, or an error and no bit changed.
 
@@ -58,23 +69,32 @@ def load(
     Args:
         module: the target; its entries keep their device.
         path: the file.
-        build: the module's factory. Given one, every entry that no file holds (a tensor on an attribute, a variable
-            that is not tracked) is computed again by it.
+        build: the module's factory. Given one, every entry that the file does not hold (a tensor on an attribute, a
+            variable that is not tracked) is computed again by it.
         renamed: names that have changed since the file was written, ``{"fc/weight": "head/weight"}``, or those of
             whole levels, ``{"fc/": "head/"}``; each is logged.
+        missing: kinds of which entries may be missing from the file, ``("derived", "cache")``; where TensorFlow does
+            not know the kind of a variable, the file may say it. Such an entry is what ``build`` makes it, a cache
+            empty; without ``build`` it stays as the module has it, a cache as full as it is.
 
     Raises:
-        CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
-            names each.
+        CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry, or
+            different bits for what is one variable; the error names each.
+        UsageError: there is no kind of that name.
         Refused: the factory makes an entry of another shape than the module has, or not at all; the module has state
             in a hash table or a data set's iterator; a variable refuses its value.
     """
-    arrays = checkpoint.renamed(path, checkpoint.load(path), renamed or {})
     require_variables(module)
-    targets = persistent(module)
-    checkpoint.check(Path(path), arrays, {name: (_shape(v), v.dtype.name) for name, v in targets.items()})
+    targets, found = persistent(module), places(module)
+    forms = {id(variable): (_shape(variable), variable.dtype.name) for variable in targets.values()}
+    expected = {name: forms[id(place.array)] for name, place in found.items() if place.tracked}
+    shared, known = one_array(found), policies(found) if missing else {}
+    read = checkpoint.fitting(path, expected, entries=known, shared=shared, missing=missing, names=renamed)
+    arrays = {name: read[name] for name in targets if name in read}
     computed = {} if build is None else places(build())
-    derived = {name: place for name, place in places(module).items() if build is not None and not place.tracked}
+    absent = targets.keys() - arrays.keys()
+    again = {name: place for name, place in found.items() if not place.tracked or name in absent}
+    derived = {} if build is None else again
     for name, place in derived.items():
         if name not in computed or computed[name].array.shape != place.array.shape:
             made = computed[name].array.shape if name in computed else "no such entry"

@@ -33,7 +33,15 @@ def places(module: nn.Module) -> dict[str, tuple[nn.Module, str]]:
 
 def entries(module: nn.Module) -> dict[str, Tensor]:
     """Every parameter and buffer by canonical path, shared ones once for each path."""
-    return {path: getattr(holder, name) for path, (holder, name) in places(module).items()}
+    return held(places(module))
+
+
+def held(found: Mapping[str, tuple[nn.Module, str]]) -> dict[str, Any]:
+    """What is at these places, without the search that ``getattr`` begins for each."""
+    return {
+        path: holder._parameters[name] if name in holder._parameters else holder._buffers[name]
+        for path, (holder, name) in found.items()
+    }
 
 
 def persistent(module: nn.Module, found: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
@@ -77,12 +85,15 @@ def require_plain(path: str, tensor: Tensor) -> None:
 
 def overlapping(tensors: Mapping[str, Tensor]) -> list[list[str]]:
     """The paths of tensors in common memory, in groups: one tensor under several paths, or views of one another."""
-    spans = []
+    users: dict[int, list[str]] = {}
     for path, tensor in tensors.items():
         if not nn.parameter.is_lazy(tensor) and tensor.layout is torch.strided and tensor.numel():
-            memory = tensor.untyped_storage()._cdata
-            first, end = span(tensor)
-            spans.append((memory, first * tensor.itemsize, end * tensor.itemsize, path))
+            users.setdefault(tensor.untyped_storage()._cdata, []).append(path)
+    spans = []
+    for memory, paths in users.items():
+        for path in paths if len(paths) > 1 else ():
+            size, (first, end) = tensors[path].itemsize, span(tensors[path])
+            spans.append((memory, first * size, end * size, path))
     groups: list[list[str]] = []
     before, reached = -1, 0
     for memory, first, end, path in sorted(spans):

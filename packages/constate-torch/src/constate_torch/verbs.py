@@ -7,7 +7,6 @@ here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +17,24 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_module
 
 from constate import checkpoint
-from constate.errors import Refused, first_line
+from constate.errors import Refused
 from constate.reach import arrays_within
 from constate.refusals import matching, require_array, require_entry, require_form
-from constate.state import same_bits
-from constate_torch.arrays import NAMES, as_numpy, from_numpy, to_numpy
-from constate_torch.state import entries, overlapping, persistent, places, require_plain, span
+from constate_torch.arrays import NAMES, as_numpy, from_numpy
+from constate_torch.policies import one_array, policies
+from constate_torch.putting import put
+from constate_torch.state import entries, held, overlapping, persistent, places, require_plain, span
 
-PLAIN = (Tensor, nn.Parameter)
-"""The types of tensors that no author has changed."""
 WIDEST = 16
 """The bytes of the widest dtype: what is cut out of a memory begins at a multiple of it."""
 
 
+@checkpoint.progress("saving")
 def save(module: nn.Module, path: str | Path) -> None:
     """Write every parameter and persistent buffer to one checksummed safetensors file, whole or not at all.
+
+    The file says what is a parameter, which buffers of PyTorch's own layers are statistics and counters, which entries
+    are not saved, and which are one tensor.
 
     Serves P02 (strided tensors, which ``safetensors.torch.save_model`` refuses) and P06 (``torch.save`` and
     safetensors keep no checksum that their readers check).
@@ -46,15 +48,20 @@ def save(module: nn.Module, path: str | Path) -> None:
         Refused: the module has extra state, or an entry that is more or less than its bits: lazy, without memory,
             quantized, sparse.
     """
-    checkpoint.save(Path(path), {name: as_numpy(tensor) for name, tensor in persistent(module).items()})
+    found = places(module)
+    saved = persistent(module, held(found))
+    arrays = {name: as_numpy(tensor) for name, tensor in saved.items()}
+    checkpoint.save(path, arrays, entries=policies(found, saved), shared=one_array(saved, overlapping(saved)))
 
 
+@checkpoint.progress("loading")
 def load(
     module: nn.Module,
     path: str | Path,
     *,
     build: Callable[[], nn.Module] | None = None,
     renamed: Mapping[str, str] | None = None,
+    missing: Collection[str] = (),
 ) -> None:
     """Read a file written by ``save``: all of it, or an error and no bit changed.
 
@@ -64,33 +71,40 @@ def load(
     Args:
         module: the target; its entries keep their device.
         path: the file.
-        build: the module's factory. Given one, every buffer that is not persistent is computed again by it.
+        build: the module's factory. Given one, every entry that is not in the file is computed again by it.
         renamed: names that have changed since the file was written, ``{"fc/weight": "head/weight"}``, or those of
             whole levels, ``{"fc/": "head/"}``; each is logged.
+        missing: kinds of which entries may be missing from the file, ``("derived", "cache")``; where PyTorch does not
+            know the kind of a buffer, the file may say it. Such an entry is what ``build`` makes it, a cache empty;
+            without ``build`` it stays as the module has it, a cache as full as it is.
 
     Raises:
-        CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
-            names each.
+        CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry, or
+            different bits for what is one tensor; the error names each.
+        UsageError: there is no kind of that name.
         Refused: the module has extra state or an entry that is more or less than its bits (lazy, without memory,
             quantized, sparse), ``build`` does not make a buffer that it shall make, or entries that share memory have
             different bits in the file.
     """
-    arrays = checkpoint.renamed(path, checkpoint.load(path), renamed or {})
-    everything = entries(module)
+    found = places(module)
+    everything = held(found)
     targets = persistent(module, everything)
+    for name, tensor in everything.items():
+        if name not in targets:
+            require_plain(name, tensor)
     expected = {name: (tuple(tensor.shape), NAMES[tensor.dtype]) for name, tensor in targets.items()}
-    checkpoint.check(Path(path), arrays, expected)
+    groups = overlapping(everything)
+    shared, known = one_array(targets, groups), policies(found, targets) if missing else {}
+    arrays = checkpoint.fitting(path, expected, entries=known, shared=shared, missing=missing, names=renamed)
     sources = {name: from_numpy(array) for name, array in arrays.items()}
-    computed = {name: tensor for name, tensor in everything.items() if name not in targets}
     made = entries(build()) if build else {}
-    for name, tensor in computed.items():
-        require_plain(name, tensor)
-        if build is not None:
-            if name not in made or made[name].shape != tensor.shape:
-                what = f"shape {list(made[name].shape)}" if name in made else "no such buffer"
-                raise Refused(f"{name}: build makes {what}, expected {list(tensor.shape)}; nothing was changed")
-            sources[name] = made[name]
-    _put(everything, sources)
+    absent = {name: tensor for name, tensor in everything.items() if build and name not in sources}
+    for name, tensor in absent.items():
+        if name not in made or made[name].shape != tensor.shape:
+            what = f"shape {list(made[name].shape)}" if name in made else "no such buffer"
+            raise Refused(f"{name}: build makes {what}, expected {list(tensor.shape)}; nothing was changed")
+        sources[name] = made[name]
+    put(everything, sources, groups)
 
 
 def materialise(build: Callable[[], nn.Module], path: str | Path, *, device: str | torch.device = "cpu") -> nn.Module:
@@ -290,66 +304,7 @@ def assign(module: nn.Module, path: str, value: Tensor) -> None:
     require_plain(path, target)
     require_plain("value", value)
     require_form(path, (value.shape, value.dtype), (target.shape, target.dtype))
-    _put(found, {path: value})
-
-
-def _put(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> None:
-    """Copy every source into the target of its name, or raise with every bit as it was.
-
-    What may refuse a copy comes first, with its old bits kept. The rest cannot, so that no copy of it is kept: where
-    Python is interrupted meanwhile, the rest is copied before the interruption goes on.
-    """
-    before: dict[str, Tensor] = {}
-    shared = {name for group in overlapping(targets) for name in group}
-    waiting = {name: source for name, source in sources.items() if not _certain(name, targets[name], source, shared)}
-    try:
-        for name, source in waiting.items():
-            before[name] = targets[name].detach().to("cpu", copy=True)
-            _copy(targets[name], source)
-        for name, source in waiting.items():
-            target = targets[name]
-            doubtful = (name in shared or 0 in target.stride()) and target.dtype == source.dtype
-            if doubtful and not same_bits(to_numpy(target), to_numpy(source)):
-                raise ValueError("shares memory, which cannot hold the different values that were given for it")
-    except BaseException as error:
-        for done in reversed(before):
-            with suppress(Exception):  # the one that has just raised will do so again
-                _copy(targets[done], before[done])
-        if isinstance(error, Exception):
-            raise Refused(f"{name}: {first_line(error)}; nothing was changed") from error
-        raise
-    rest = {name: source for name, source in sources.items() if name not in waiting}
-    try:
-        _copy_all(targets, rest)
-    except BaseException:
-        _copy_all(targets, rest)
-        raise
-
-
-def _certain(name: str, target: Tensor, source: Tensor, shared: Collection[str]) -> bool:
-    """Whether a copy cannot fail and cannot touch another entry: both plain tensors of one form on the host."""
-    return (
-        type(target) in PLAIN
-        and target.is_cpu
-        and source.is_cpu
-        and name not in shared
-        and target.dtype is source.dtype
-        and target.shape == source.shape
-        and not target.is_inference()
-        and 0 not in target.stride()
-    )
-
-
-@torch.no_grad()
-def _copy_all(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> None:
-    for name, source in sources.items():
-        targets[name].copy_(source)
-
-
-def _copy(target: Tensor, source: Tensor) -> None:
-    with torch.inference_mode() if target.is_inference() else torch.no_grad():
-        once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in target.stride())
-        target[once].copy_(source[once]) if once else target.copy_(source)
+    put(found, {path: value})
 
 
 def _share(module: nn.Module, shapes: Mapping[str, Tensor], device: str | torch.device) -> None:

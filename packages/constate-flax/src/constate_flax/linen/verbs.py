@@ -21,15 +21,19 @@ from constate.refusals import matching, require_array, require_entry, require_fo
 from constate.state import SEPARATOR, Kind, is_float
 from constate_flax.arrays import all_like, as_numpy, from_numpy, like, plain, rounded, to_numpy
 from constate_flax.linen.declare import COLLECTIONS, bound, declare
+from constate_flax.linen.policies import policies
 from constate_flax.linen.state import DERIVED
 from constate_flax.linen.tree import PARAMS, Variables, dtype_of, located, replaced
 
 
+@checkpoint.progress("saving")
 def save(variables: Variables, path: str | Path, *, unsaved: Collection[str] = (DERIVED,)) -> None:
     """Write the variables to one checksummed safetensors file, whole or not at all.
 
     Serves P02 (msgpack, Orbax and safetensors each refuse or narrow some dtype), P03 (the documented recipe saves
     every collection) and P06 (no reader of msgpack or safetensors checks a checksum).
+
+    The file says of every entry, those that are not saved included, what its collection tells of it.
 
     Args:
         variables: what ``init`` returns; entries are named by their paths without the collection.
@@ -39,9 +43,11 @@ def save(variables: Variables, path: str | Path, *, unsaved: Collection[str] = (
     Raises:
         CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
     """
-    checkpoint.save(Path(path), {name: as_numpy(leaf) for name, leaf in _saved(variables, unsaved).items()})
+    arrays = {name: as_numpy(leaf) for name, leaf in _saved(variables, unsaved).items()}
+    checkpoint.save(path, arrays, entries=policies(variables, unsaved))
 
 
+@checkpoint.progress("loading")
 def load(
     variables: Variables,
     path: str | Path,
@@ -49,6 +55,7 @@ def load(
     build: Callable[[], Variables] | None = None,
     unsaved: Collection[str] = (DERIVED,),
     renamed: Mapping[str, str] | None = None,
+    missing: Collection[str] = (),
 ) -> dict[str, Any]:
     """Read a file written by ``save``: all of it, or an error.
 
@@ -59,24 +66,28 @@ def load(
         variables: the target; only its paths, shapes, dtypes and placements are used, so that it may be abstract, as
             from ``jax.eval_shape``.
         path: the file.
-        build: makes the variables anew, ``lambda: module.init(key, x)``. Given it, the unsaved collections are taken
-            from there; else they stay as they are.
+        build: makes the variables anew, ``lambda: module.init(key, x)``. Given it, what is not in the file is taken
+            from there; else that stays as it is.
         unsaved: as for ``save``.
         renamed: names that have changed since the file was written, ``{"fc/weight": "head/weight"}``, or those of
             whole levels, ``{"fc/": "head/"}``; each is logged.
+        missing: kinds of which entries may be missing from the file, ``("derived", "cache")``; of a collection that
+            is not Linen's nor constate's the file may say the kind. Such an entry is what ``build`` makes it, a cache
+            empty; without ``build`` it stays as the variables have it, a cache as full as it is.
 
     Raises:
         CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
             names each.
-        Refused: an entry that is not saved is abstract and there is no ``build``, or ``build`` makes it with another
-            shape or not at all.
+        UsageError: there is no kind of that name.
+        Refused: an entry that is not in the file is abstract and there is no ``build``, or ``build`` makes it with
+            another shape or not at all.
     """
-    arrays = checkpoint.renamed(path, checkpoint.load(path), renamed or {})
     targets = located(variables)
-    saved = _saved(variables, unsaved)
-    expected = {name: plain(leaf) for name, leaf in saved.items()}
-    checkpoint.check(Path(path), arrays, {name: (form.shape, str(form.dtype)) for name, form in expected.items()})
-    computed = {name: leaf for name, (_, leaf) in targets.items() if name not in saved}
+    forms = {name: plain(leaf) for name, leaf in _saved(variables, unsaved).items()}
+    expected = {name: (form.shape, str(form.dtype)) for name, form in forms.items()}
+    known = policies(variables, unsaved) if missing else {}
+    arrays = checkpoint.fitting(path, expected, entries=known, missing=missing, names=renamed)
+    computed = {name: leaf for name, (_, leaf) in targets.items() if name not in arrays}
     if computed and build is not None:
         made = located(build())
         for name, leaf in computed.items():
@@ -86,7 +97,7 @@ def load(
             # In the dtype of the target: a module that was cast stays so.
             arrays[name] = to_numpy(made[name][1]).astype(plain(leaf).dtype)
     elif without := [name for name, leaf in computed.items() if isinstance(leaf, jax.ShapeDtypeStruct)]:
-        raise Refused(f"{', '.join(without)}: not saved and without memory; pass build=lambda: module.init(key, x)")
+        raise Refused(f"{', '.join(without)}: not in the file, without memory; pass build=lambda: module.init(key, x)")
     return replaced(variables, all_like(arrays, {name: leaf for name, (_, leaf) in targets.items()}))
 
 

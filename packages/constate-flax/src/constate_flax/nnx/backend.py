@@ -12,7 +12,8 @@ from constate.backend import Backend, Optimizer, Scope, Spec
 from constate.state import Array, Kind, dtype_named
 from constate_flax import arrays
 from constate_flax.nnx import verbs
-from constate_flax.nnx.native import KINDS, Native
+from constate_flax.nnx.native import Native
+from constate_flax.nnx.policies import KINDS
 from constate_flax.nnx.state import Derived
 from constate_flax.nnx.tree import leaves
 

@@ -22,18 +22,8 @@ from constate.errors import Unsupported
 from constate.reach import arrays_within
 from constate.state import Array, Kind, Seen, dtype_named
 from constate_flax import arrays, files, spreading
-from constate_flax.nnx.state import Constant, Counter, Derived
+from constate_flax.nnx.policies import KINDS
 from constate_flax.nnx.tree import commit, empty, leaves, value_of, values
-
-KINDS: dict[Kind, type[nnx.Variable[Any]]] = {
-    Kind.PARAMETER: nnx.Param,
-    Kind.CONSTANT: Constant,
-    Kind.DERIVED: Derived,
-    Kind.STATISTIC: nnx.BatchStat,
-    Kind.COUNTER: Counter,
-    Kind.CACHE: nnx.Cache,
-    Kind.RNG: nnx.RngState,
-}
 
 
 def literals_of(program: Jaxpr) -> Iterator[int]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 import jax
 import numpy as np
@@ -14,6 +14,7 @@ from constate.state import Array
 from constate_flax import arrays
 
 M = TypeVar("M", bound=nnx.Module)
+Path: TypeAlias = tuple[Any, ...]
 
 
 def leaves(module: Any, *filters: Any) -> dict[str, Any]:
@@ -32,6 +33,44 @@ def leaves(module: Any, *filters: Any) -> dict[str, Any]:
             raise Refused(f"{path}: found two entries of this path; choose names without '/', the separator")
         found[path] = leaf
     return found
+
+
+def shared(module: Any, names: Collection[str]) -> dict[str, list[str]]:
+    """The further paths of those of the entries that are shared, by their first path.
+
+    Raises:
+        Refused: two entries have one path, because a name has ``/`` in it.
+    """
+    groups = [group for group in nnx.find_duplicates(module) if not _within_itself(group)]
+    found, taken = {}, set(leaves(module))
+    for keys, leaf in nnx.to_flat_state(nnx.state(module)):
+        name = "/".join(map(str, keys))
+        if name in names and isinstance(leaf, nnx.Variable):
+            others = sorted("/".join(map(str, other)) for other in _everywhere(keys, groups) - {keys})
+            if doubled := taken & {*others} or {other for other in others if others.count(other) > 1}:
+                raise Refused(f"{min(doubled)}: found two entries of this path; choose names without '/'")
+            taken.update(others)
+            found[name] = others
+    return {name: others for name, others in found.items() if others}
+
+
+def _everywhere(keys: Path, groups: list[list[Path]]) -> set[Path]:
+    """Every path to what is at one, as what leads there is shared or it is itself."""
+    found, waiting = {keys}, [keys]
+    while waiting:
+        path = waiting.pop()
+        for first, *others in groups:
+            if path[: len(first)] == first:
+                new = {(*other, *path[len(first) :]) for other in others} - found
+                found |= new
+                waiting += new
+    return found
+
+
+def _within_itself(group: list[Path]) -> bool:
+    """Whether it is a part that has the whole as an attribute, so that there is no end of paths."""
+    first, *others = group
+    return any(other[: len(first)] == first for other in others)
 
 
 def value_of(leaf: Any) -> Any:

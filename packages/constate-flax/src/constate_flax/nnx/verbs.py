@@ -6,9 +6,9 @@ and eval mode) is not here. Modules are changed in place, as everywhere in NNX.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,10 +21,14 @@ from constate.errors import Refused
 from constate.refusals import matching, require_array, require_entry, require_form
 from constate.state import Array
 from constate_flax import arrays
+from constate_flax.nnx.policies import policies
 from constate_flax.nnx.state import Constant, Derived
-from constate_flax.nnx.tree import M, commit, leaves, values
+from constate_flax.nnx.tree import M, commit, leaves, shared, values
+
+T = TypeVar("T")
 
 
+@checkpoint.progress("saving")
 def save(module: nnx.Module, path: str | Path, *, derived: Any = Derived) -> None:
     """Write every entry that is not derived to one checksummed safetensors file, whole or not at all.
 
@@ -32,18 +36,29 @@ def save(module: nnx.Module, path: str | Path, *, derived: Any = Derived) -> Non
     (``nnx.state`` is everything, tables that the constructor computes included) and P06 (no format of NNX's users keeps
     checksums of all that it reads).
 
+    The file says of every entry, derived ones included, what the type of its variable tells of it, and which names are
+    one variable.
+
     Args:
         module: any module. Entries are named by their paths with ``/`` between levels; a shared variable is written
-            once, under its first path; a random key is written as its data, uint32.
+            under each of its paths; a random key is written as its data, uint32.
         path: the file; an existing one is replaced at once and only when the new one is complete.
         derived: an NNX filter for what the constructor computes again.
 
     Raises:
         CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
     """
-    checkpoint.save(Path(path), {n: arrays.as_numpy(v) for n, v in values(module, nnx.Not(derived)).items()})
+    found = {name: arrays.as_numpy(value) for name, value in values(module, nnx.Not(derived)).items()}
+    known, further = policies(module, found), shared(module, found)
+    checkpoint.save(
+        path,
+        _everywhere(found, further),
+        entries=_everywhere(known, further),
+        shared=[(name, *others) for name, others in further.items()],
+    )
 
 
+@checkpoint.progress("loading")
 def load(
     module: M,
     path: str | Path,
@@ -51,6 +66,7 @@ def load(
     build: Callable[[], nnx.Module] | None = None,
     derived: Any = Derived,
     renamed: Mapping[str, str] | None = None,
+    missing: Collection[str] = (),
 ) -> M:
     """Read a file written by ``save``: all of it, or an error and no bit changed.
 
@@ -60,25 +76,40 @@ def load(
     Args:
         module: the target; its entries keep their devices. It may come from ``nnx.eval_shape``.
         path: the file.
-        build: the module's factory. Given one, every derived entry is computed again by it.
+        build: the module's factory. Given one, every entry that is not in the file is computed again by it.
         derived: an NNX filter for what the constructor computes again; the one that ``save`` was given.
         renamed: names that have changed since the file was written, ``{"fc/weight": "head/weight"}``, or those of
             whole levels, ``{"fc/": "head/"}``; each is logged.
+        missing: kinds of which entries may be missing from the file, ``("derived", "cache")``; of a variable whose type
+            is not NNX's nor constate's the file may say the kind. Such an entry is what ``build`` makes it, a cache
+            empty; without ``build`` it stays as the module has it, a cache as full as it is.
 
     Returns:
         The module.
 
     Raises:
-        CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry; the error
-            names each.
-        Refused: a derived entry has no memory and ``build`` is not given, or ``build`` makes another one.
+        CheckpointError: the file is damaged, or has a missing, unexpected, wrong-shape or wrong-dtype entry, or
+            different bits for what is one variable; the error names each.
+        UsageError: there is no kind of that name.
+        Refused: an entry that is not in the file has no memory and ``build`` is not given, or ``build`` makes another
+            one.
     """
-    found = checkpoint.renamed(path, checkpoint.load(path), renamed or {})
-    targets, computed = values(module, nnx.Not(derived)), values(module, derived)
-    expected = {name: arrays.plain(value) for name, value in targets.items()}
-    checkpoint.check(Path(path), found, {name: (form.shape, str(form.dtype)) for name, form in expected.items()})
+    targets, everything = values(module, nnx.Not(derived)), values(module)
+    forms = {name: arrays.plain(value) for name, value in targets.items()}
+    expected = {name: (form.shape, str(form.dtype)) for name, form in forms.items()}
+    further = shared(module, targets)
+    read = checkpoint.fitting(
+        path,
+        _everywhere(expected, further),
+        entries=_everywhere(policies(module, targets), further) if missing else {},
+        shared=[(name, *others) for name, others in further.items()],
+        missing=missing,
+        names=renamed,
+    )
+    found = {name: read[name] for name in targets if name in read}
+    computed = {name: value for name, value in everything.items() if name not in found}
     if build is not None:
-        again = values(build(), derived)
+        again = values(build())
         for name, value in computed.items():
             if name not in again or arrays.plain(again[name]) != arrays.plain(value):
                 made = _form(again.get(name))
@@ -86,8 +117,10 @@ def load(
             found[name] = arrays.to_numpy(again[name])
     for name, value in computed.items():
         if name not in found and isinstance(value, jax.ShapeDtypeStruct):
-            raise Refused(f"{name}: is derived and has no memory; pass build=, which computes it; nothing was changed")
-    return commit(module, arrays.all_like(found, targets | computed))
+            raise Refused(
+                f"{name}: not in the file and without memory; pass build=, which makes it; nothing was changed"
+            )
+    return commit(module, arrays.all_like(found, everything))
 
 
 def copy(module: M) -> M:
@@ -211,6 +244,11 @@ def optimizer(
     if not leaves(module, only):
         raise Refused(f"wrt={wrt!r} selects no nnx.Param of {type(module).__name__}; nothing would be trained")
     return nnx.Optimizer(module, transformation, wrt=only)
+
+
+def _everywhere(entries: Mapping[str, T], further: Mapping[str, Sequence[str]]) -> dict[str, T]:
+    """The same for the further paths of what is shared."""
+    return {**entries, **{other: entries[name] for name, others in further.items() for other in others}}
 
 
 def _form(value: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import warnings
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,10 +17,13 @@ from torch import Tensor
 
 from constate.checkpoint import CheckpointError
 from constate.checkpoint.formats.zipped import Member, intact, members
-from constate.errors import Unsupported, first_line
+from constate.errors import Unsupported, UsageError, first_line
 from constate.state import Array
 from constate_torch.formats import tensors
 from constate_torch.formats.pickles import require_plain
+
+NEEDED = "2.11"
+"""The first PyTorch that notes where the storages lie: https://github.com/pytorch/pytorch/pull/170619"""
 
 
 class Archive:
@@ -31,9 +35,13 @@ class Archive:
 
     Raises:
         CheckpointError: it is damaged or hostile, or holds more than tensors, containers, numbers and text.
+        UsageError: the installed PyTorch is too old.
     """
 
     def __init__(self, file: BinaryIO, where: str) -> None:
+        if torch.__version__ < NEEDED:  # compared as versions, not as texts
+            raise UsageError(f"{where}: is read with torch {NEEDED} or later, found {torch.__version__}; an older one "
+                             "does not say where in a file its tensors lie")  # fmt: skip
         self._file, self._where = file, where
         self.members = members(file, where)
         self.size = file.seek(0, 2)
@@ -47,7 +55,9 @@ class Archive:
         self._at = {member.offset: name for name, member in self.members.items()}
         try:
             file.seek(0)
-            self.root: Any = torch.load(file, map_location="meta", weights_only=True)
+            with warnings.catch_warnings():  # it warns of protocols that it does not write, and reads or refuses them
+                warnings.simplefilter("ignore")
+                self.root: Any = torch.load(file, map_location="meta", weights_only=True)
         except Exception as error:  # a pickle that is hostile makes torch raise whatever it likes
             raise CheckpointError(f"{where}: torch.load refuses it: {_reason(error)}") from error
 

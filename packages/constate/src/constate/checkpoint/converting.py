@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from constate.checkpoint import policies, sharing
 from constate.checkpoint.formats import SEPARATOR_NOTE, Format, Reader, get_format
+from constate.checkpoint.layout import ENTRIES, SHARED
 from constate.state import Array
 
 
@@ -30,15 +32,22 @@ def convert(
         report: told of every entry that is done, and its bytes.
 
     Returns:
-        What the source says of itself and the target cannot hold, by key. How names are separated is no part of that.
+        What the source says of itself and the target cannot hold, by key; of what a container says of its entries, a
+        summary. How names are separated is no part of that.
 
     Raises:
         CheckpointError: an entry cannot be read, or the target cannot hold a name or a dtype; nothing is written.
         UsageError, Unsupported: the format is not known, not installed, or is only read.
     """
     chosen = get_format(format) if isinstance(format, str) else format
-    said = {**source.metadata(), **(notes or {})}
+    said, known = {**source.metadata(), **(notes or {})}, source.policies()
+    if known:
+        said[ENTRIES] = policies.encode(known, source.entries())
     lost = chosen.write_with(target, source.entries(), _arrays(source, report), said)
+    if known and ENTRIES in lost:
+        lost[ENTRIES] = policies.summary(known.values())
+    if known and SHARED in lost:
+        lost[SHARED] = f"{len(sharing.decode(source.path, lost[SHARED])):,} arrays that have several names"
     return {key: value for key, value in lost.items() if key != SEPARATOR_NOTE}
 
 

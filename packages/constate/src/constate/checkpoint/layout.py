@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 
+from constate.checkpoint.scanning import Scanned, scan
 from constate.errors import ConstateError, printable
 from constate.state import Array, dtype_named
 
@@ -22,8 +23,13 @@ PREFIX = "constate."
 HEADER_CHECKSUM = f"{PREFIX}header"
 CHECKSUMS = f"{PREFIX}xxh3"
 """The XXH3-128 of every array in hexadecimal, one after the other in the order of the header."""
+ENTRIES = f"{PREFIX}entries"
+"""What is known of every entry; see ``policies``."""
+SHARED = f"{PREFIX}shared"
+"""The names that are one array; see ``sharing``."""
 DIGITS = 32
-OWN = frozenset({HEADER_CHECKSUM, CHECKSUMS})
+SUMS = frozenset({HEADER_CHECKSUM, CHECKSUMS})
+OWN = SUMS | {ENTRIES, SHARED}
 """The keys of the metadata that are not the user's."""
 BLANK = "0" * DIGITS
 MOST_AXES, WIDEST = 64, 2**63
@@ -96,17 +102,18 @@ class Header(NamedTuple):
 
     start: int
     """Where the data begins."""
-    rows: dict[str, dict[str, Any]]
+    rows: Mapping[str, Any]
     """By name, in the order of the file: what ``row`` turns into a ``Row``."""
     metadata: dict[str, str]
 
 
-def parse(path: Path, memory: Any) -> Header:
+def parse(path: Path, memory: Any, lazily: bool = False) -> Header:
     """The header of a file whose arrays stand in the order of their names in it, without gaps.
 
     Args:
         path: what to call the file.
         memory: its bytes.
+        lazily: do not make what describes an entry before it is asked for, which is faster unless all are.
 
     Raises:
         CheckpointError: a header that is longer than the file, cannot be read or names an entry twice; ranges that
@@ -118,36 +125,37 @@ def parse(path: Path, memory: Any) -> Header:
             f"{path}: truncated or no safetensors file: {len(memory)} bytes, header of {size} expected"
         )
     start = 8 + size
+    text = bytes(memory[8:start])
     try:
-        rows = _decoded(bytes(memory[8:start]))
-        metadata = rows.pop(METADATA, {})
-        offsets = [described["data_offsets"] for described in rows.values()]
-        first = [pair[0] for pair in offsets]
-        last = [pair[1] for pair in offsets]
-        if not {*map(type, first), *map(type, last)} <= {int} or not {*map(len, offsets)} <= {2}:
-            raise ValueError("there are offsets that are no two numbers")
+        rows, metadata, end = (scan(text, unique) if lazily else None) or _decoded(path, text)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise CheckpointError(f"{path}: the header cannot be read: {error}") from error
     if type(metadata) is not dict or not {*map(type, metadata.values())} <= {str}:
         raise CheckpointError(f"{path}: the metadata is not a mapping of strings")
-    if first != [0, *last[:-1]][: len(first)]:
-        names = zip(rows, first, [0, *last], strict=False)
-        name, begins, ends = next(found for found in names if found[1] != found[2])
-        raise CheckpointError(f"{path}: {name}: begins at {begins}, expected {ends}, where the array before it ends")
-    if (found := len(memory) - start) != (expected := last[-1] if last else 0):
-        what = "truncated, found" if found < expected else "found"
-        raise CheckpointError(f"{path}: {what} {found} bytes of data, expected {expected}")
+    if (found := len(memory) - start) != end:
+        what = "truncated, found" if found < end else "found"
+        raise CheckpointError(f"{path}: {what} {found} bytes of data, expected {end}")
     return Header(start, rows, metadata)
 
 
-def _decoded(text: bytes) -> dict[str, Any]:
+def _decoded(path: Path, text: bytes) -> Scanned:
     """The header, in which no name stands twice. In one that is written without spaces, as here, a colon between two
     quotes or a quote and a brace is what follows a name, since within a text quotes are escaped."""
     found: dict[str, Any] = json.loads(text)
     notes = found.get(METADATA, {})
     if text.count(b'":{') != len(found) or text.count(b'":"') != len(notes) + len(found) - (METADATA in found):
         found = json.loads(text, object_pairs_hook=unique)
-    return found
+    metadata = found.pop(METADATA, {})
+    offsets = [described["data_offsets"] for described in found.values()]
+    first = [pair[0] for pair in offsets]
+    last = [pair[1] for pair in offsets]
+    if not {*map(type, first), *map(type, last)} <= {int} or not {*map(len, offsets)} <= {2}:
+        raise ValueError("there are offsets that are no two numbers")
+    if first != [0, *last[:-1]][: len(first)]:
+        names = zip(found, first, [0, *last], strict=False)
+        name, begins, ends = next(wrong for wrong in names if wrong[1] != wrong[2])
+        raise CheckpointError(f"{path}: {name}: begins at {begins}, expected {ends}, where the array before it ends")
+    return Scanned(found, metadata, last[-1] if last else 0)
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -174,7 +182,17 @@ def row(path: Path, name: str, described: Mapping[str, Any]) -> Row:
     return Row(name, dtype, tuple(shape), first, last)
 
 
-def checksums(path: Path, memory: Any, header: Header) -> list[str]:
+class Checksums(Iterable[str]):
+    """The checksums of arrays, which stand one after the other in a text and are cut out of it when they are wanted."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._text[begin : begin + DIGITS] for begin in range(0, len(self._text), DIGITS))
+
+
+def checksums(path: Path, memory: Any, header: Header) -> Checksums:
     """The checksums of the arrays, in the order of the file. Raises ``CheckpointError`` unless the header has its own
     checksum, and it fits."""
     claimed = header.metadata.get(HEADER_CHECKSUM)
@@ -187,4 +205,4 @@ def checksums(path: Path, memory: Any, header: Header) -> list[str]:
         raise CheckpointError(
             f"{path}: the header does not match its checksum; the file is damaged, restore it from a copy"
         )
-    return [text[begin : begin + DIGITS] for begin in range(0, len(text), DIGITS)]
+    return Checksums(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from constate.checkpoint.layout import CheckpointError
@@ -25,13 +25,12 @@ def renamed(path: str | Path, arrays: Mapping[str, Array], names: Mapping[str, s
     Raises:
         CheckpointError: an old name is in no entry, or two entries would have one name.
     """
-    rules = sorted(names.items(), key=lambda rule: -len(rule[0]))
+    rules = _rules(names)
     used: set[str] = set()
     found: dict[str, Array] = {}
     for name, array in arrays.items():
-        old, new = next((rule for rule in rules if _applies(rule[0], name)), ("", ""))
+        old, after = _renamed(rules, name)
         used.add(old)
-        after = new + name.removeprefix(old)
         if after in found:
             raise CheckpointError(f"{path}: {name}: another entry has the name {after} already; nothing was changed")
         if after != name:
@@ -40,6 +39,22 @@ def renamed(path: str | Path, arrays: Mapping[str, Array], names: Mapping[str, s
     for old in names.keys() - used:
         raise CheckpointError(f"{path}: {old}: found no entry of this name to rename{nearest(old, arrays)}")
     return found
+
+
+def renamer(names: Mapping[str, str]) -> Callable[[str], str]:
+    """What gives the new name for one of a file, which need not be that of an array."""
+    rules = _rules(names)
+    return lambda name: _renamed(rules, name)[1]
+
+
+def _rules(names: Mapping[str, str]) -> list[tuple[str, str]]:
+    return sorted(names.items(), key=lambda rule: -len(rule[0]))
+
+
+def _renamed(rules: list[tuple[str, str]], name: str) -> tuple[str, str]:
+    """The old name of the rule that applies, and the new name."""
+    old, new = next((rule for rule in rules if _applies(rule[0], name)), ("", ""))
+    return old, new + name.removeprefix(old)
 
 
 def _applies(old: str, name: str) -> bool:

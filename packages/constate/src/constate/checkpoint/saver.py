@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import atexit
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
@@ -13,6 +14,8 @@ from typing import Self
 import numpy as np
 
 from constate.checkpoint.container import save
+from constate.checkpoint.policies import Policies
+from constate.checkpoint.sharing import Groups
 from constate.state import Array
 
 
@@ -30,7 +33,15 @@ class Saver:
         self._error: BaseException | None = None
         self._snapshot: dict[str, Array] = {}
 
-    def save(self, path: str | Path, state: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
+    def save(
+        self,
+        path: str | Path,
+        state: Mapping[str, Array],
+        metadata: Mapping[str, str] | None = None,
+        *,
+        entries: Policies | None = None,
+        shared: Groups = (),
+    ) -> None:
         """As ``constate.checkpoint.save``, of the state as it is now.
 
         Raises:
@@ -38,7 +49,8 @@ class Saver:
         """
         self.wait()
         self._snapshot = {name: _copied(array, self._snapshot.get(name)) for name, array in state.items()}
-        self._thread = Thread(target=self._run, args=(path, dict(metadata or {})), name="constate-saver")
+        write = partial(save, path, self._snapshot, dict(metadata or {}), entries=dict(entries or {}), shared=[*shared])
+        self._thread = Thread(target=self._run, args=(write,), name="constate-saver")
         self._thread.start()
 
     def wait(self) -> None:
@@ -51,9 +63,9 @@ class Saver:
             _unsaid.remove(error)
             raise error
 
-    def _run(self, path: str | Path, metadata: dict[str, str]) -> None:
+    def _run(self, write: Callable[[], None]) -> None:
         try:
-            save(path, self._snapshot, metadata)
+            write()
         except BaseException as error:
             self._error = error
             _unsaid.append(error)

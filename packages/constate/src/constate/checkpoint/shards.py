@@ -10,16 +10,25 @@ from pathlib import Path
 
 import xxhash
 
-from constate.checkpoint import layout
+from constate.checkpoint import layout, sharing
 from constate.checkpoint.container import read, save
 from constate.checkpoint.index import INDEX, read_index
 from constate.checkpoint.layout import CheckpointError
+from constate.checkpoint.policies import Policies
+from constate.checkpoint.progress import progress
 from constate.checkpoint.replacing import replacing
 from constate.state import Array
 
 
+@progress("saving shards")
 def save_shards(
-    path: str | Path, state: Mapping[str, Array], shard_bytes: int, metadata: Mapping[str, str] | None = None
+    path: str | Path,
+    state: Mapping[str, Array],
+    shard_bytes: int,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    entries: Policies | None = None,
+    shared: sharing.Groups = (),
 ) -> None:
     """Write arrays to several files and an index, whole or not at all.
 
@@ -31,6 +40,9 @@ def save_shards(
         state: arrays by name.
         shard_bytes: how many bytes of arrays a file has at the most; a larger array has a file of its own.
         metadata: what else every file shall say.
+        entries: as for ``save``; each file says what is known of its own entries, the first also that of those which
+            are in none.
+        shared: as for ``save``; every file says all of it.
 
     Raises:
         CheckpointError: as ``save`` does; or the path is none of an index.
@@ -40,12 +52,16 @@ def save_shards(
         raise CheckpointError(f"{path}: found the name {path.name}, expected one that ends in {INDEX}")
     old = _named(path)
     groups = list(_groups(state, shard_bytes))
+    known = dict(entries or {})
+    beside = {name: known[name] for name in known.keys() - state.keys()}
+    shared = [*shared]
     token = secrets.token_hex(8)
     written = [path.with_name(f".constate-{token}-{number}") for number in range(len(groups))]
     made: list[Path] = []
     try:
         for file, names in zip(written, groups, strict=True):
-            save(file, {name: state[name] for name in names}, metadata)
+            own = {name: known[name] for name in names if name in known} | (beside if file is written[0] else {})
+            save(file, {name: state[name] for name in names}, metadata, entries=own, shared=shared)
         stem, digest = path.name.removesuffix(INDEX), _digest(written)
         shards = [path.with_name(f"{stem}-{n:05}-of-{len(groups):05}-{digest}.safetensors")
                   for n in range(1, len(groups) + 1)]  # fmt: skip
@@ -70,6 +86,7 @@ def save_shards(
             path.with_name(name).unlink(missing_ok=True)
 
 
+@progress("verifying shards")
 def load_shards(path: str | Path, verify: bool = True) -> Mapping[str, Array]:
     """The arrays of all files that an index names, as ``load`` gives those of one.
 
@@ -79,12 +96,18 @@ def load_shards(path: str | Path, verify: bool = True) -> Mapping[str, Array]:
     path = Path(path)
     _, named = read_index(path)
     arrays: dict[str, Array] = {}
+    shared: set[tuple[str, ...]] = set()
+    bits: dict[str, object] = {}
     for shard, names in named.items():
         found, _ = read(path.with_name(shard), verify)
         if names != set(found):
             name = min(names ^ set(found))
             raise CheckpointError(f"{path}: {name}: the index and {shard} do not agree; restore both from one source")
         arrays.update(found)
+        if found.shared:
+            shared.update(map(tuple, found.shared))
+            bits |= found.bits
+    sharing.require_alike(path, shared, bits)
     return arrays
 
 

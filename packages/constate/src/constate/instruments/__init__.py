@@ -225,7 +225,7 @@ class Instruments(ABC):
     def train(
         self, handle: Handle, calls: Sequence[Call], optimizer: Optimizer, scope: Scope = "trainable", seed: int = 0
     ) -> Handle:
-        """One step a call, in training mode, on the mean of the squares of each float output, summed; learning rate 0.01,
+        """One step a call, in training mode, on the means of the squares of all float outputs; learning rate 0.01,
         ``sgd`` without momentum, ``adamw`` with weight decay 0.1, a new optimizer each time. ``careless``: over the
         listing that a user in a hurry hands to the optimizer. Where nothing is trained: passes in training mode."""
 

@@ -18,6 +18,7 @@ from typing import ClassVar, NamedTuple, Self
 
 from constate.checkpoint.formats.recognising import PACKAGES, recognise
 from constate.checkpoint.layout import CheckpointError
+from constate.checkpoint.policies import Policy
 from constate.errors import Unsupported, UsageError, nearest
 from constate.state import Array, dtype_named
 
@@ -70,6 +71,10 @@ class Reader(ABC):
 
     def metadata(self) -> Mapping[str, str]:
         """What else the file says of itself, as text."""
+        return {}
+
+    def policies(self) -> Mapping[str, Policy]:
+        """What the file says of its entries, and of those that are not in it; nothing where the format cannot."""
         return {}
 
     def verify(self) -> Iterator[tuple[str, str]]:

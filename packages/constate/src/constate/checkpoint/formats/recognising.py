@@ -70,8 +70,15 @@ def _of_folder(path: Path) -> str | None:
         return "saved-model"
     if (path / "checkpoint").is_file():
         return "tensorflow"
-    index = next(iter(sorted(path.glob(f"*{INDEX}"))), None)
-    return None if index is None else _of_index(index)
+    if indices := sorted(path.glob(f"*{INDEX}")):
+        return _of_index(indices[0])
+    files = safetensors_files(path)
+    return _of_safetensors(files[0]) if files else None
+
+
+def safetensors_files(folder: Path) -> list[Path]:
+    """The files of safetensors that lie in a folder, whether or not an index names them."""
+    return sorted(file for file in folder.glob("*.safetensors") if file.is_file())
 
 
 def _of_index(path: Path) -> str:

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
-from constate.checkpoint import layout
+from constate.checkpoint import layout, policies, sharing
 from constate.checkpoint.formats import SEPARATOR_NOTE, Form, Reader
 from constate.checkpoint.formats.safetensors_header import described
 from constate.checkpoint.layout import ALIGNMENT, CheckpointError, Row
+from constate.checkpoint.policies import Policy
 from constate.errors import Unsupported
 from constate.state import SEPARATOR, Array, name_of
 
@@ -39,6 +40,7 @@ class FileReader(Reader):
             raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
         try:
             self._start, self._listed, self._metadata, self._checksums = described(path, self._file.fileno())
+            sharing.require_alike(path, self.shared(), self.bits())
         except OSError as error:
             self.close()
             raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
@@ -65,10 +67,26 @@ class FileReader(Reader):
         return {name: Form(row.shape, name_of(row.dtype)) for name, row in self._rows.items()}
 
     def metadata(self) -> Mapping[str, str]:
-        """What the writer noted, without the checksums."""
-        sums = layout.HEADER_CHECKSUM, layout.CHECKSUMS
-        noted = {key: value for key, value in self._metadata.items() if key not in sums}
+        """What the writer noted, without the checksums and policies."""
+        own = layout.SUMS | ({layout.ENTRIES} if self._checksums is not None else set())
+        noted = {key: value for key, value in self._metadata.items() if key not in own}
         return noted | ({SEPARATOR_NOTE: DOT} if self._dotted else {})
+
+    def policies(self) -> Mapping[str, Policy]:
+        if self._checksums is None:
+            return {}
+        return policies.decode(self.path, self._metadata.get(layout.ENTRIES, ""), self._checksums)
+
+    def shared(self) -> list[list[str]]:
+        """Names that are one array."""
+        if self._checksums is None:
+            return []
+        return sharing.decode(self.path, self._metadata.get(layout.SHARED, ""))
+
+    def bits(self) -> dict[str, object]:
+        """By name, what is equal for equal arrays; nothing where no name is shared."""
+        sums = self._checksums if self.shared() else None
+        return {row.name: (sums[row.name], row.dtype, row.shape) for row in self._listed} if sums else {}
 
     def read(self, name: str) -> Array:
         row = self._rows.get(name)

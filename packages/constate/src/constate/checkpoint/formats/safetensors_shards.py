@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from constate.checkpoint import sharing
 from constate.checkpoint.formats import Form, Reader
 from constate.checkpoint.formats.safetensors_files import FileReader, are_dotted
 from constate.checkpoint.index import INDEX as INDEX
 from constate.checkpoint.index import read_index
 from constate.checkpoint.layout import CheckpointError
+from constate.checkpoint.policies import Policy
 from constate.errors import Unsupported
 from constate.state import Array
 
@@ -28,6 +30,9 @@ class ShardsReader(Reader):
                 reader = opened.enter_context(FileReader(path.parent / shard))
                 self._require(shard, names, set(reader.names()))
                 self._shards[shard] = reader
+            shared = {tuple(group) for reader in self._shards.values() for group in reader.shared()}
+            bits = {name: bits for reader in self._shards.values() for name, bits in reader.bits().items()}
+            sharing.require_alike(path, shared, bits)
             opened.pop_all()
         plain = all(shard.unchecked for shard in self._shards.values())
         dotted = plain and are_dotted(name for names in named.values() for name in names)
@@ -56,6 +61,9 @@ class ShardsReader(Reader):
             else:
                 found |= {f"{name}: {key}": value for name, value in values.items()}
         return found
+
+    def policies(self) -> Mapping[str, Policy]:
+        return {name: policy for shard in self._shards.values() for name, policy in shard.policies().items()}
 
     def read(self, name: str) -> Array:
         if name not in self._homes:

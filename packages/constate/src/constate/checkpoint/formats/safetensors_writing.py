@@ -14,23 +14,35 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
-from constate.checkpoint import layout
+from constate.checkpoint import layout, policies, sharing
 from constate.checkpoint.formats import Form
 from constate.checkpoint.layout import ALIGNMENT, CODES, HEADER_LIMIT, METADATA, CheckpointError
+from constate.checkpoint.policies import Policy
 from constate.checkpoint.replacing import replacing
 from constate.state import SEPARATOR, Array, describe, dtype_named
 
 Arrays = Iterable[tuple[str, Array]]
 
 
-def write_checked(path: Path, forms: Mapping[str, Form], arrays: Arrays, metadata: Mapping[str, str]) -> None:
+def write_checked(
+    path: Path,
+    forms: Mapping[str, Form],
+    arrays: Arrays,
+    metadata: Mapping[str, str],
+    entries: Mapping[str, Policy],
+    shared: sharing.Groups,
+) -> None:
     """The bytes that ``constate.checkpoint.save`` writes, with the checksums filled in at the end."""
     outlines = _outlines(path, forms)
-    length = len(layout.header(outlines, [layout.BLANK] * len(outlines), metadata))
+    groups = sharing.in_order(shared)
+    said = {layout.ENTRIES: policies.encode(entries, outlines), layout.SHARED: sharing.encode(groups)}
+    notes = {**metadata, **{key: text for key, text in said.items() if text}}
+    length = len(layout.header(outlines, [layout.BLANK] * len(outlines), notes))
     _require_length(path, length)
     with replacing(path) as file:
         sums = _write_arrays(path, file.fileno(), length, outlines, arrays)
-        header = layout.header(outlines, [sums[name] for name in outlines], metadata)
+        sharing.require_alike(path, groups, {name: (sums[name], a.dtype, a.shape) for name, a in outlines.items()})
+        header = layout.header(outlines, [sums[name] for name in outlines], notes)
         _write_at(file.fileno(), np.frombuffer(header, np.uint8), 0)
 
 
