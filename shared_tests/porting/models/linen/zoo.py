@@ -18,7 +18,7 @@ class Dense(nn.Module):
         y = nn.RMSNorm(epsilon=1e-3)(y)
         z = nn.GroupNorm(num_groups=2, epsilon=1e-3)(y)
         z = nn.BatchNorm(use_running_average=not train, momentum=0.95, epsilon=1e-3)(z)
-        return x, y, embedding.attend(nn.PReLU(0.25)(z))
+        return x, y, embedding.attend(nn.PReLU(negative_slope_init=0.25)(z))
 
 
 class Convolutions(nn.Module):

@@ -29,7 +29,7 @@ from constate.porting.proving import (
     outputs,
     statistics,
 )
-from constate.porting.side import Side
+from constate.porting.side import Lost, Side
 from constate.porting.weight_map import WeightMap
 from constate.state import Array
 
@@ -88,6 +88,8 @@ class Port:
         try:
             trained = self._both(lambda side, arrays: side.train(arrays, wide=True))
             wide = not any(each.rounded for each in trained)
+        except Lost:
+            raise
         except UsageError:  # a module that has no float64: whatever else it is will be raised again
             wide = False
         if not wide:

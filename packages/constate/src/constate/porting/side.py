@@ -20,6 +20,10 @@ LIMIT = 900.0
 """Seconds for one step."""
 
 
+class Lost(UsageError):
+    """The process ended, or did not answer in time."""
+
+
 class Side:
     """A module in a process of its own.
 
@@ -107,7 +111,7 @@ class Side:
         try:
             answer = self._worker.ask({"do": do, **request}, LIMIT)
         except WorkerLost as error:
-            raise UsageError(f"the {self.name}, {self.target}: {error}") from None
+            raise Lost(f"the {self.name}, {self.target}: {error}") from None
         if "error" in answer:
             raise UsageError(f"the {self.name}, {self.target}: {answer['error']}")
         return answer
