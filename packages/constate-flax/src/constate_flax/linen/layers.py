@@ -41,6 +41,8 @@ KNOWN: dict[type[nn.Module], Describe] = {
 class LinenLayering(Layering):
     """``flax.linen``."""
 
+    formats = ("msgpack",)
+
     def layers(self, handle: Handle) -> list[Layer]:
         shapes = {path: entry.shape for path, entry in self.instruments.entries(handle).items()}
         within: tuple[str, ...] = ()

@@ -41,6 +41,8 @@ KNOWN: dict[type[nnx.Module], Describe] = {
 class NNXLayering(Layering):
     """``flax.nnx``."""
 
+    formats = ("msgpack",)
+
     def layers(self, handle: nnx.Module) -> list[Layer]:
         return [layer for _, own in self._known(handle) for layer in own]
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from constate.checkpoint import CheckpointError
-from constate.errors import UsageError, first_line
+from constate.errors import first_line
 from constate.porting.layer import Layer
 from constate.porting.layering import Called, Layering, Moments, moments
 from constate_keras import verbs, walk
@@ -28,6 +28,7 @@ RATES = ("rate", "stddev", "dropout", "recurrent_dropout")
 class KerasLayering(Layering):
     """``keras.layers``."""
 
+    formats = ("keras-weights", "keras")
     channels_last = keras.config.image_data_format() == "channels_last"
 
     def layers(self, handle: keras.Layer) -> list[Layer]:
@@ -103,10 +104,6 @@ class KerasLayering(Layering):
         if format == "constate":
             verbs.save(handle, path)
             return
-        if format not in ("keras-weights", "keras"):
-            raise UsageError(
-                f"{path}: found the format {format}, expected .safetensors, .weights.h5 or .keras for Keras"
-            )
         suffix = ".keras" if format == "keras" else ".weights.h5"
         beside = path.with_name(f".constate-{secrets.token_hex(8)}{suffix}")
         try:

@@ -27,6 +27,7 @@ class TorchLayering(Layering):
     """``torch.nn``."""
 
     channels_last = False
+    formats = ("torch",)
     separator = "."
 
     def layers(self, handle: nn.Module) -> list[Layer]:

@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from constate.auditing.targets import split
-from constate.checkpoint.formats.recognising import SUFFIXES, by_suffix
 from constate.cli.tables import LIMIT, console, count
 from constate.cli.writing import complain
 from constate.errors import UsageError, printable
@@ -64,8 +63,6 @@ def port(
             parse_all(given)
     if map is not None and save_map is not None:
         raise UsageError("found both --map and --save-map, expected one of them")
-    if out is not None and by_suffix(out) is None:
-        raise UsageError(f"{out}: its name says no format; expected an end such as {', '.join(SUFFIXES)}")
     place = save_map or (Path(f"{out}.map.toml") if out is not None and map is None else None)
     for file in (out, place):
         if file is not None and file.exists() and not force:
@@ -75,7 +72,7 @@ def port(
     try:
         with (
             _word("building both modules") as built,
-            opened(source, target, file=weights, inputs=input or None, target_inputs=target_input or None) as twins,
+            opened(source, target, file=weights, inputs=input, target_inputs=target_input, out=out) as twins,
         ):
             built()
             weight_map = given_map or _inferred(twins, place, to, f"{source} to {target}")

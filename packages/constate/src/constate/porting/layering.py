@@ -70,6 +70,8 @@ class Layering(ABC):
     channels_last: ClassVar[bool] = True
     """Whether the framework's convolutions take the channels last unless told otherwise."""
 
+    formats: ClassVar[tuple[str, ...]]
+    """The framework's own formats that it writes."""
     separator: ClassVar[str] = "/"
     """What stands between the levels of names in the framework's own files."""
 
@@ -134,10 +136,15 @@ class Layering(ABC):
         get_format(format).write_with(path, forms, arrays.items(), {SEPARATOR_NOTE: self.separator})
 
     def format_of(self, path: Path) -> str:
-        """The format that the end of a name says. Raises ``UsageError`` where it says none."""
+        """The format that the end of a name says. Raises ``UsageError`` where it is none of this framework's."""
+        known = {suffix: format for suffix, format in SUFFIXES.items() if format in ("constate", *self.formats)}
         format = by_suffix(path)
-        if format is None:
-            raise UsageError(f"{path}: its name says no format; expected an end such as {', '.join(SUFFIXES)}")
+        if format not in known.values():
+            raise UsageError(
+                f"{path}: its name says no format of {self.instruments.backend}; expected an end such as "
+                f"{', '.join(known)}"
+            )
+        assert format is not None
         return format
 
 

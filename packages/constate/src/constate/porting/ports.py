@@ -144,7 +144,7 @@ def port(
         Refused: the two do not compute the same; nothing is written.
     """
     file = None if weights is None else Path(weights)
-    with opened(source, target, file=file, inputs=inputs, target_inputs=target_inputs) as opened_port:
+    with opened(source, target, file=file, inputs=inputs, target_inputs=target_inputs, out=Path(out)) as opened_port:
         proved = opened_port.prove(weight_map or opened_port.infer())
         if not proved.holds:
             said = "; ".join(str(proof) for proof in proved.proofs if not proof.holds)
@@ -161,6 +161,7 @@ def opened(
     file: Path | None = None,
     inputs: Sequence[str] | None = None,
     target_inputs: Sequence[str] | None = None,
+    out: Path | None = None,
 ) -> Iterator[Port]:
     """Build two modules, each in a process of its own.
 
@@ -170,15 +171,16 @@ def opened(
         file: a checkpoint of the source; without one, the weights that its factory gives it.
         inputs: what the source is called with, ``f32[8,3,32,32]``; as far as they are known, they can be left out.
         target_inputs: what the target is called with; the same by default, channels where its framework has them.
+        out: what the target will be saved as.
 
     Raises:
-        UsageError: a module cannot be made, called or described.
+        UsageError: a module cannot be made, called or described, or the target not saved as that.
     """
     with tempfile.TemporaryDirectory(prefix="constate-") as folder, ThreadPoolExecutor(2) as pool:
         sides = Side("source", source, Path(folder)), Side("target", target, Path(folder))
         try:
-            _, there = pool.map(Side.find, sides)
-            sides[0].build(None if inputs is None else list(inputs), file)
+            _, there = pool.map(Side.find, sides, (None, out))
+            sides[0].build(list(inputs) if inputs else None, file)
             drawn = sides[0].draw()
             here = sides[0].describe(drawn)
             given = list(target_inputs) if target_inputs else translated(here, there["channels_last"])

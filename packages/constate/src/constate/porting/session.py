@@ -37,8 +37,8 @@ class Session:
         self._first: dict[str, str] = {}
         self._layers: list[Layer] = []
 
-    def find(self, target: str) -> dict[str, Any]:
-        """Import the factory and say which framework its module is of."""
+    def find(self, target: str, out: str | None) -> dict[str, Any]:
+        """Import the factory and say which framework its module is of; that has to know the format of ``out``."""
         from constate.auditing.recognising import recognise
         from constate.auditing.targets import resolve
 
@@ -46,6 +46,8 @@ class Session:
         kind, self._made = recognise(self._factory)
         self._instruments = kind(self._factory)
         self._layering = layering_of(self._instruments)
+        if out is not None:
+            self._layering.format_of(Path(out))
         return {"backend": self._instruments.backend, "channels_last": self._layering.channels_last}
 
     def build(self, inputs: list[str] | None, file: str | None) -> dict[str, Any]:

@@ -39,9 +39,13 @@ class Side:
         self._folder = folder
         self._worker = Worker("constate.porting.session")
 
-    def find(self) -> dict[str, Any]:
-        """Import it: the backend, and whether channels come last there."""
-        return self._ask("find", target=self.target)
+    def find(self, out: Path | None) -> dict[str, Any]:
+        """Import it: the backend, and whether channels come last there.
+
+        Args:
+            out: what it will be saved as.
+        """
+        return self._ask("find", target=self.target, out=None if out is None else str(out))
 
     def build(self, inputs: list[str] | None, file: Path | None) -> list[str]:
         """Build it, load a checkpoint of it, and say what it is called with."""
