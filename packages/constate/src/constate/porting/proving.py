@@ -106,7 +106,7 @@ def outputs(source: Described, target: Described, ours: Mapping[str, Array], the
 
 
 def gradients(ours: Trained, theirs: Trained, weights: WeightMap, bound: float) -> Proof:
-    """The gradients of the loss, in training mode."""
+    """The gradients of the loss, in training mode. What is trained and in no row must have none, or a step would tell."""
     full = {p: theirs.gradients.get(p, np.zeros_like(a)) for p, a in theirs.before.items() if is_float(a.dtype)}
     pulled = weights.pulled(full, ours.before)
     compared = {
@@ -119,6 +119,16 @@ def gradients(ours: Trained, theirs: Trained, weights: WeightMap, bound: float) 
     for path, (a, b) in compared.items():
         error, size = _norm(a - b), _norm(a)
         found.append((error / (bound * size + FLOORS[bound] * whole + 1e-300), path))
+    for side, names, given in (
+        ("source", weights.left_out, ours.gradients),
+        ("target", weights.kept, theirs.gradients),
+    ):
+        for path in names:
+            size = _norm(_wide(given[path])) if path in given else 0.0
+            if size > FLOORS[bound] * whole:
+                found.append(
+                    (size / (bound * whole + 1e-300), f"{path} of the {side}, which is in no row and trained,")
+                )
     return _worst("gradients", found, bound)
 
 
