@@ -106,7 +106,7 @@ def outputs(source: Described, target: Described, ours: Mapping[str, Array], the
 
 
 def gradients(ours: Trained, theirs: Trained, weights: WeightMap, bound: float) -> Proof:
-    """The gradients of the loss, in training mode. What is trained and in no row must have none, or a step would tell."""
+    """The gradients of the loss, in training mode. What is trained and in no row must have none: a step would tell."""
     full = {p: theirs.gradients.get(p, np.zeros_like(a)) for p, a in theirs.before.items() if is_float(a.dtype)}
     pulled = weights.pulled(full, ours.before)
     compared = {
