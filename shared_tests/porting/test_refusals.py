@@ -43,18 +43,18 @@ def torch(name: str) -> str:
 
 
 def marks(out: str) -> str:
-    """``✓✗✓`` of outputs, gradients and statistics."""
+    """``✓✓✗✓`` of outputs, those of made-up weights, gradients and statistics."""
     return "".join(re.findall(r"^(✓|✗) (?:outputs|gradients|statistics)", out, re.MULTILINE))
 
 
 @pytest.mark.parametrize(
     ("other", "expected", "said"),
     [
-        ("other_epsilon", "✗✗✓", "set up differently: epsilon is 1e-05 in norm of the source and 0.1 in norm of"),
-        ("other_momentum", "✓✓✗", "set up differently: momentum is 0.9 in norm of the source and 0.7 in norm of"),
-        ("other_padding", "✗✗✓", "set up differently: padding is ((1, 1), (1, 1)) in first of the source and"),
-        ("detached", "✓✗✓", "gradients: first/"),
-        ("biased_variance", "✓✓✗", "statistics: norm/running_var differs by"),
+        ("other_epsilon", "✗✗✗✓", "set up differently: epsilon is 1e-05 in norm of the source and 0.1 in norm of"),
+        ("other_momentum", "✓✓✓✗", "set up differently: momentum is 0.9 in norm of the source and 0.7 in norm of"),
+        ("other_padding", "✗✗✗✓", "set up differently: padding is ((1, 1), (1, 1)) in first of the source and"),
+        ("detached", "✓✓✗✓", "gradients: first/"),
+        ("biased_variance", "✓✓✓✗", "statistics: norm/running_var differs by"),
     ],
 )
 def test_what_computes_something_else_is_not_written(
@@ -136,7 +136,6 @@ def test_what_is_refused_before_anything_is_built(run: Run, tmp_path: Path, monk
     for arguments, said in (
         (("there.pt",), "there.pt is there already; choose another name, or replace it with --force"),
         (("new.pt",), "new.pt.map.toml is there already"),
-        (("new.pkl",), "new.pkl: its name says no format; expected an end such as .safetensors, .pt"),
         (("new.safetensors", "--map", "bad.toml"), "bad.toml is no TOML file: "),
         (("new.safetensors", "--map", "none.toml"), "cannot read none.toml: No such file or directory"),
         (("new.safetensors", "--map", "bad.toml", "--save-map", "m.toml"), "found both --map and --save-map"),
@@ -144,6 +143,16 @@ def test_what_is_refused_before_anything_is_built(run: Run, tmp_path: Path, monk
         code, out, err = run(NET, NET, *arguments)
         assert (code, out, said in err) == (2, "", True), err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["new.pkl", "new.weights.h5"])
+def test_what_the_framework_does_not_write(run: Run, tmp_path: Path, name: str) -> None:
+    code, out, err = run(NET, NET, name, "-i", IMAGE)
+    said = (
+        f"the target, {NET}: {name}: its name says no format of torch; expected an end such as .safetensors, .pt, .pth"
+    )
+    assert (code, out, said in err) == (2, "", True), err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +172,7 @@ def test_a_map_with_two_kernels_of_one_shape_swapped(run: Run, twins: Port, tmp_
     first, second = "first/weight", "second/weight"
     weights = with_row(with_row(twins.infer(), first, sources=(second,)), second, sources=(first,))
     proved = twins.prove(weights)
-    assert [proof.holds for proof in proved.proofs] == [False, False, True]
+    assert [proof.holds for proof in proved.proofs] == [False, False, False, True]
     assert proved.first is not None and proved.first[1].path == "first"
     map_files.write(tmp_path / "edited.toml", map_files.to_text(weights, "edited"))
     code, out, err = run(NET, NET, "out.pt", "--map", "edited.toml")

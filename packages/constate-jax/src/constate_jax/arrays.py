@@ -13,6 +13,7 @@ import numpy as np
 import optax
 
 from constate.backend import Optimizer
+from constate.errors import Refused
 from constate.reach import arrays_within
 from constate.state import Array
 
@@ -91,7 +92,16 @@ def to_numpy(array: jax.Array | Array) -> Array:
 
 
 def as_numpy(array: jax.Array | Array) -> Array:
-    """The bits as a NumPy array, in the memory of the array where that is on the host; of a random key, its data."""
+    """The bits as a NumPy array, in the memory of the array where that is on the host; of a random key, its data.
+
+    Raises:
+        Refused: a part of it is in another process.
+    """
+    if isinstance(array, jax.Array) and not array.is_fully_addressable and not array.is_fully_replicated:
+        raise Refused(
+            f"found an array of the shape {list(array.shape)} of which a part is in another process; gather it first: "
+            "jax.experimental.multihost_utils.process_allgather(x, tiled=True)"
+        )
     bits: Array = np.asarray(jax.random.key_data(array) if is_key(array) else array)
     return bits
 

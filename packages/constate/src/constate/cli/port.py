@@ -153,7 +153,7 @@ def _print(twins: Port, weight_map: WeightMap, to: Console) -> None:
 def _show(proved: Proved, twins: Port, to: Console) -> None:
     """What came of the proof, and where to look if it failed."""
     for proof in proved.proofs:
-        in_float64 = ", in float64" if proved.wide and proof.what != "outputs" and proof.count else ""
+        in_float64 = ", in float64" if proved.wide and not proof.what.startswith("outputs") and proof.count else ""
         mark = ("✓", "green") if proof.holds else ("✗", "red")
         to.print(Text.assemble(mark, f" {printable(str(proof))}{in_float64}"), soft_wrap=True)
     if proved.holds:

@@ -29,7 +29,7 @@ from constate.porting.proving import (
     outputs,
     statistics,
 )
-from constate.porting.side import Lost, Side
+from constate.porting.side import Evaluated, Lost, Side
 from constate.porting.weight_map import WeightMap
 from constate.state import Array
 
@@ -83,8 +83,10 @@ class Port:
             UsageError: the map is not whole, a row does not fit, or a module fails.
         """
         weights.require_whole(self.source.forms, self.target.forms)
-        self._theirs.fill(weights.filled(self._ours.state(), self.target.forms))
-        (ours, calls), (theirs, other_calls) = self._both(lambda side, arrays: side.run(arrays))
+        # Weights as they are may hide what is wrong: biases that begin as zero, layers of which nothing is left.
+        state = self._ours.state()
+        (made_up, _), (other_made_up, _) = self._run(weights, self._ours.made_up())
+        (ours, calls), (theirs, other_calls) = self._run(weights, state)
         try:
             trained = self._both(lambda side, arrays: side.train(arrays, wide=True))
             wide = not any(each.rounded for each in trained)
@@ -98,10 +100,17 @@ class Port:
         unbiased = corrections(self.source, self.target, pairs, calls)
         proofs = (
             outputs(self.source, self.target, ours, theirs),
+            outputs(self.source, self.target, made_up, other_made_up, "outputs of made-up weights"),
             gradients(*trained, weights, bound),
             statistics(*trained, weights, self.target, unbiased, bound),
         )
         return Proved(proofs, wide, first_difference(pairs, calls, other_calls))
+
+    def _run(self, weights: WeightMap, state: Mapping[str, Array]) -> tuple[Evaluated, Evaluated]:
+        """An eval pass of both sides in this state of the source, in which they stay."""
+        self._ours.fill(state)
+        self._theirs.fill(weights.filled(state, self.target.forms))
+        return self._both(lambda side, arrays: side.run(arrays))
 
     def _both(self, do: Callable[[Side, Mapping[str, Array]], R]) -> tuple[R, R]:
         """What both sides do, at the same time."""

@@ -80,12 +80,18 @@ class Trained:
         return sum(bool((a.astype(np.float32) == a).all()) for a in floats if _largest(a) > least) > 2
 
 
-def outputs(source: Described, target: Described, ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> Proof:
+def outputs(
+    source: Described,
+    target: Described,
+    ours: Mapping[str, Array],
+    theirs: Mapping[str, Array],
+    what: str = "outputs",
+) -> Proof:
     """The outputs of an eval pass: those of one name, or in their order where the names are others."""
     if len(ours) != len(theirs):
         why = f"the source gives {len(ours)} arrays, the target {len(theirs)}"
-        return Proof("outputs", 1, np.inf, OUTPUTS, why)
-    worst = Proof("outputs", len(ours), 0.0, OUTPUTS)
+        return Proof(what, 1, np.inf, OUTPUTS, why)
+    worst = Proof(what, len(ours), 0.0, OUTPUTS)
     names = list(ours) if ours.keys() == theirs.keys() else list(theirs)
     for (name, a), other in zip(ours.items(), names, strict=True):
         b = theirs[other]
@@ -93,15 +99,10 @@ def outputs(source: Described, target: Described, ours: Mapping[str, Array], the
         found = [_apart(ordered(a, order), b) for order in orders(a.shape, b.shape, usual)]
         label = f"output {name or other}".strip()
         if not found:
-            return Proof(
-                "outputs",
-                1,
-                np.inf,
-                OUTPUTS,
-                f"{label} has the shape {list(a.shape)} in the source, {list(b.shape)} in the target",
-            )
+            why = f"{label} has the shape {list(a.shape)} in the source, {list(b.shape)} in the target"
+            return Proof(what, 1, np.inf, OUTPUTS, why)
         if min(found) / OUTPUTS > worst.apart:
-            worst = Proof("outputs", len(ours), min(found) / OUTPUTS, OUTPUTS, label)
+            worst = Proof(what, len(ours), min(found) / OUTPUTS, OUTPUTS, label)
     return worst
 
 

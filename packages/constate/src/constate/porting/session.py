@@ -36,6 +36,8 @@ class Session:
         self._handle: Handle
         self._first: dict[str, str] = {}
         self._layers: list[Layer] = []
+        self._made_up: list[Layer] = []
+        self._shapes: dict[str, tuple[int, ...]] = {}
 
     def find(self, target: str, out: str | None) -> dict[str, Any]:
         """Import the factory and say which framework its module is of; that has to know the format of ``out``."""
@@ -84,11 +86,11 @@ class Session:
         layers = [part for each in layers for part in _parts(each, fused, shapes)]
         rest = [array_layer(path, shapes[path]) for path in dict.fromkeys(self._first.values()) if path not in taken]
         self._layers = [*layers, *rest]
+        self._made_up = [each for each in self._layers if each.kind != LOOSE or entries[each.path].trainable]
+        self._shapes = shapes
         probe = self._instruments.build(0)
-        for layer in self._layers:
-            if layer.kind != LOOSE or entries[layer.path].trainable:
-                for path, parts in synthetic(layer, shapes).items():
-                    probe = self._instruments.write(probe, path, put(parts, self._instruments.read(probe, path)))
+        for path, array in self._with_made_up(self._state(probe), own=False).items():
+            probe = self._instruments.write(probe, path, array)
         found = Described(
             self._target,
             self._instruments.backend,
@@ -111,6 +113,18 @@ class Session:
         """Write every array of the module."""
         checkpoint.save(out, self._state(self._handle))
         return {}
+
+    def made_up(self, out: str) -> dict[str, Any]:
+        """Write every array of the module, with synthetic weights where there are any, others in each layer."""
+        checkpoint.save(out, self._with_made_up(self._state(self._handle), own=True))
+        return {}
+
+    def _with_made_up(self, state: Mapping[str, Array], *, own: bool) -> dict[str, Array]:
+        found = dict(state)
+        for layer in self._made_up:
+            for path, parts in synthetic(layer, self._shapes, own=own).items():
+                found[path] = put(parts, found[path])
+        return found
 
     def fill(self, file: str) -> dict[str, Any]:
         """Put arrays into the module."""

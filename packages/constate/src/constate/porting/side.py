@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from constate.workers import Worker, WorkerLost
 
 LIMIT = 900.0
 """Seconds for one step."""
+
+
+Evaluated: TypeAlias = tuple[dict[str, Array], list[Called]]
+"""The outputs of an eval pass by name, in their order, and what it calls."""
 
 
 class Lost(UsageError):
@@ -72,12 +76,17 @@ class Side:
         self._ask("state", out=self._file("state"))
         return dict(checkpoint.load(self._file("state"), verify=False))
 
+    def made_up(self) -> dict[str, Array]:
+        """Its arrays by path, with synthetic weights."""
+        self._ask("made_up", out=self._file("made-up"))
+        return dict(checkpoint.load(self._file("made-up"), verify=False))
+
     def fill(self, arrays: Mapping[str, Array]) -> None:
         """Put arrays into it."""
         checkpoint.save(self._file("filled"), arrays)
         self._ask("fill", file=self._file("filled"))
 
-    def run(self, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], list[Called]]:
+    def run(self, inputs: Mapping[str, Array]) -> Evaluated:
         """The outputs of an eval pass by name, in their order, and what it calls."""
         checkpoint.save(self._file("inputs"), inputs)
         answer = self._ask("run", inputs=self._file("inputs"), out=self._file("outputs"))

@@ -34,8 +34,16 @@ def signature(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> Signature:
     return layer.kind, tuple(sorted((role, tuple(sorted(sizes.items()))) for role, sizes in roles.items()))
 
 
-def synthetic(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, list[tuple[str, Array]]]:
-    """The values of a layer: by entry, the parts of it and what they get, in float64."""
+def synthetic(
+    layer: Layer, shapes: Mapping[str, tuple[int, ...]], *, own: bool = False
+) -> dict[str, list[tuple[str, Array]]]:
+    """The values of a layer: by entry, the parts of it and what they get, in float64.
+
+    Args:
+        layer: whose.
+        shapes: of the entries by path.
+        own: give every layer others, so that no two can be taken for each other.
+    """
     found: dict[str, list[tuple[str, Array]]] = {}
     kind = signature(layer, shapes)[0]
     for role, lengths in layer.lengths(shapes).items():
@@ -45,7 +53,7 @@ def synthetic(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, 
         names = sorted(outer)
         table = role in TABLES
         label = f"{[outer[name] for name in names]}" if table else f"{kind} {role} {[(n, outer[n]) for n in names]}"
-        whole = _values(label, role, outer)
+        whole = _values(f"{label} {layer.path if own else ''}", role, outer)
         for number, piece in enumerate(layer.roles[role]):
             parts = layer.composed
             inside = {name for group in groups_of(piece.axes) for name in group}
