@@ -30,15 +30,17 @@ def described(
     seen: Mapping[str, float] = {},
     trainable: bool = True,
     order: Sequence[str] = (),
+    given: Mapping[str, float] = {},
 ) -> Described:
-    """A module with these layers, called in this order, each with kernels of this shape and inputs of such a mean."""
+    """A module with these layers, called in this order, each with kernels of this shape and inputs and outputs of such
+    a mean."""
     paths = [piece.entry for layer in layers for piece in layer.pieces()]
     entries = {
         path: Entry(shape[:1] if path.endswith("bias") else shape, "float32", trainable, number)
         for number, path in enumerate(paths)
     }
     calls = [
-        Called(path, (2, 4), (seen[path], 1.0) if path in seen else None, None)
+        Called(path, (2, 4), *((mean[path], 1.0) if path in mean else None for mean in (seen, given)))
         for path in order or [layer.path for layer in layers]
     ]
     return Described("m:build", "fake", True, ("f32[2,4]",), entries, tuple(layers), tuple(calls))
@@ -51,6 +53,14 @@ def twins(source: Described, target: Described) -> list[tuple[str, str]]:
 def test_what_goes_in_counts_more_than_names_and_order() -> None:
     source = described([dense("first"), dense("second")], seen={"first": 0.25, "second": 0.5})
     target = described([dense("first"), dense("second")], seen={"first": 0.5, "second": 0.25})
+    assert twins(source, target) == [("second", "first"), ("first", "second")]
+
+
+def test_what_comes_out_counts_more_than_what_goes_in() -> None:
+    """One author pads an image before a convolution and another in it."""
+    inputs = {"first": 0.25, "second": 0.5}
+    source = described([dense("first"), dense("second")], seen=inputs, given={"first": 0.1, "second": 0.2})
+    target = described([dense("first"), dense("second")], seen=inputs, given={"first": 0.2, "second": 0.1})
     assert twins(source, target) == [("second", "first"), ("first", "second")]
 
 

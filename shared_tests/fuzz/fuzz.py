@@ -102,6 +102,7 @@ def look(read: Callable[[Path], Reader], opened: Path) -> None:
             for name in checkpoint.entries():
                 checkpoint.read(name)
             dict(checkpoint.metadata())
+            checkpoint.policies()
             list(checkpoint.verify())
     except Unsupported:
         pass

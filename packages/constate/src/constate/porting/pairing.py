@@ -1,8 +1,8 @@
 """Which layer of one module is whose twin in the other.
 
-Twins have one signature. Among layers of one signature those are twins whose inputs and outputs agree in a pass of both
-modules with synthetic weights; where several do, as the projections of an attention, those whose names are alike, and
-then those that come in the same order.
+Twins have one signature. Among layers of one signature those are twins whose outputs agree in a pass of both modules
+with synthetic weights, or whose inputs do; where several do, as the projections of an attention, those whose names are
+alike, and then those that come in the same order.
 """
 
 from __future__ import annotations
@@ -118,13 +118,14 @@ def _left(layers: Sequence[Layer], arrays: Sequence[Layer]) -> Iterator[Layer]:
 
 
 def _apart(a: Called | None, b: Called | None) -> float:
-    """How far inputs and outputs of two calls are apart, relative to their size; 1 where nothing can be compared."""
+    """How far the outputs of two calls are apart, relative to their size; where those are not known, the inputs, which
+    one author pads before the layer and another in it. 1 where nothing can be compared."""
     if a is None or b is None:
         return 1.0
-    known = [(x, y) for x, y in ((a.taken, b.taken), (a.given, b.given)) if x is not None and y is not None]
-    if not known:
-        return 1.0
-    return max(abs(p - q) / max(x[1], y[1], 1e-30) for x, y in known for p, q in zip(x, y, strict=True))
+    for x, y in ((a.given, b.given), (a.taken, b.taken)):
+        if x is not None and y is not None:
+            return max(abs(p - q) / max(x[1], y[1], 1e-30) for p, q in zip(x, y, strict=True))
+    return 1.0
 
 
 def _unlike(a: str, b: str) -> float:
