@@ -40,7 +40,12 @@ def described(
         for number, path in enumerate(paths)
     }
     calls = [
-        Called(path, (2, 4), *((mean[path], 1.0) if path in mean else None for mean in (seen, given)))
+        Called(
+            path,
+            (2, 4),
+            (seen[path], 1.0) if path in seen else None,
+            (given[path], 1.0) if path in given else None,
+        )
         for path in order or [layer.path for layer in layers]
     ]
     return Described("m:build", "fake", True, ("f32[2,4]",), entries, tuple(layers), tuple(calls))
