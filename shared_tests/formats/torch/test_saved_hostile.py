@@ -55,6 +55,17 @@ def test_torch_warns_of_nothing(tmp_path: Path, protocol: int) -> None:
     assert not seen
 
 
+@pytest.mark.parametrize("said", ["0", "-64", "", "sixty", "1" * 5000, str(1 << 31)])
+def test_an_alignment_by_which_nothing_can_be_divided(tmp_path: Path, said: str) -> None:
+    """With 0 PyTorch ends the process by a floating point exception."""
+    torch.save({"a": torch.arange(3), "b": torch.arange(5)}, tmp_path / "m.pt")
+    with zipfile.ZipFile(tmp_path / "m.pt") as good, zipfile.ZipFile(tmp_path / "changed.pt", "w") as changed:
+        for member in good.infolist():
+            own = member.filename.endswith(".storage_alignment")
+            changed.writestr(member.filename, said if own else good.read(member))
+    assert "m/.storage_alignment is" in refusal(tmp_path / "changed.pt")
+
+
 class Harm:
     """Leaves a file behind when it is unpickled."""
 

@@ -25,6 +25,11 @@ from constate_torch.formats.pickles import require_plain
 NEEDED = "2.11"
 """The first PyTorch that notes where the storages lie: https://github.com/pytorch/pytorch/pull/170619"""
 
+WIDEST = 1 << 30
+"""Bytes to a multiple of which storages are aligned at the most."""
+LONGEST = 32
+"""Bytes of a member with a number that are looked at."""
+
 
 class Archive:
     """An archive of which all has been checked but the data.
@@ -51,6 +56,9 @@ class Archive:
         self.pickle_size = len(pickled := self._bytes(f"{top}/data.pkl"))
         if (order := self._bytes(f"{top}/byteorder", b"little")) != sys.byteorder.encode():
             raise CheckpointError(f"{where}: the byte order is {order!r}, expected {sys.byteorder}; save it again here")
+        for name in self.members:
+            if name.endswith("/.storage_alignment"):
+                self._require_alignment(name)
         require_plain(where, pickled)
         self._at = {member.offset: name for name, member in self.members.items()}
         try:
@@ -60,6 +68,12 @@ class Archive:
                 self.root: Any = torch.load(file, map_location="meta", weights_only=True)
         except Exception as error:  # a pickle that is hostile makes torch raise whatever it likes
             raise CheckpointError(f"{where}: torch.load refuses it: {_reason(error)}") from error
+
+    def _require_alignment(self, name: str) -> None:
+        """PyTorch divides by the number in this member, which ends the process where that is 0."""
+        found = self._bytes(name)[:LONGEST]
+        if not found.isdigit() or not 0 < int(found) <= WIDEST:
+            raise CheckpointError(f"{self._where}: {name} is {found!r}, expected a number of bytes from 1 to {WIDEST}")
 
     def _bytes(self, name: str, default: bytes | None = None) -> bytes:
         member = self.members.get(name)
