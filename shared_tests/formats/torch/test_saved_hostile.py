@@ -66,6 +66,19 @@ def test_an_alignment_by_which_nothing_can_be_divided(tmp_path: Path, said: str)
     assert "m/.storage_alignment is" in refusal(tmp_path / "changed.pt")
 
 
+def test_of_a_storage_nothing_is_warned(tmp_path: Path) -> None:
+    storage = torch.storage.TypedStorage(
+        wrap_storage=torch.arange(2).untyped_storage(), dtype=torch.int64, _internal=True
+    )
+    torch.save({"a": torch.arange(3), "s": storage}, tmp_path / "m.pt")
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with Torch().open(tmp_path / "m.pt") as reader:
+            assert list(reader.entries()) == ["a"]
+            assert list(reader.metadata())[-1] == "s"
+    assert not seen
+
+
 class Harm:
     """Leaves a file behind when it is unpickled."""
 

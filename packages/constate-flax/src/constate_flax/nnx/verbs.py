@@ -25,7 +25,7 @@ from constate_flax.nnx.policies import policies
 from constate_flax.nnx.state import Constant, Derived
 from constate_flax.nnx.tree import M, commit, leaves, shared, values
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @checkpoint.progress("saving")
@@ -246,7 +246,7 @@ def optimizer(
     return nnx.Optimizer(module, transformation, wrt=only)
 
 
-def _everywhere(entries: Mapping[str, T], further: Mapping[str, Sequence[str]]) -> dict[str, T]:
+def _everywhere(entries: Mapping[str, _T], further: Mapping[str, Sequence[str]]) -> dict[str, _T]:
     """The same for the further paths of what is shared."""
     return {**entries, **{other: entries[name] for name, others in further.items() for other in others}}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,7 +23,11 @@ _short.maxstring = LONGEST
 
 def text(value: Any) -> str:
     """A value in at most 200 characters."""
-    return value[:LONGEST] if isinstance(value, str) else _short.repr(value)[:LONGEST]
+    if isinstance(value, str):
+        return value[:LONGEST]
+    with warnings.catch_warnings():  # of a storage PyTorch says that it is going to be removed
+        warnings.simplefilter("ignore")
+        return _short.repr(value)[:LONGEST]
 
 
 def canonical(*keys: Any) -> str:
