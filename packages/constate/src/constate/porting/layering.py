@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
@@ -162,9 +162,3 @@ def layering_of(instruments: Instruments) -> Layering:
         )
     kind: type[Layering] = points[instruments.backend].load()
     return kind(instruments)
-
-
-def loose(instruments: Instruments, handle: Handle, layers: list[Layer]) -> Iterator[str]:
-    """The paths of the entries that are in none of the layers."""
-    taken = {piece.entry for layer in layers for piece in layer.pieces()}
-    yield from (path for path in instruments.entries(handle) if path not in taken)

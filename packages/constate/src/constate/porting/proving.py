@@ -6,6 +6,7 @@ taken back through the map. A bias that is the sum of two is so compared as what
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -187,9 +188,9 @@ def corrections(
 def _elements(side: Described, calls: Sequence[Called]) -> dict[str, int]:
     """By the path of a layer that is called once: how many elements of its input each channel has."""
     found: dict[str, int] = {}
-    often = [call.layer for call in calls]
+    often = Counter(call.layer for call in calls)
     for call in calls:
-        if len(call.shape) > 1 and often.count(call.layer) == 1:
+        if len(call.shape) > 1 and often[call.layer] == 1:
             channels = call.shape[-1 if side.channels_last else 1]
             found[call.layer] = int(np.prod(call.shape)) // max(1, channels)
     return found

@@ -80,7 +80,9 @@ class Session:
         layers = once(self._layering.layers(self._handle), self._first)
         taken = {piece.entry for layer in layers for piece in layer.pieces()}
         call = self._given(checkpoint.load(inputs))
-        calls = {called.layer: called for called in reversed(self._recorded(self._instruments.build(0), call))}
+        probe = self._instruments.build(0)
+        fresh = self._state(probe)
+        calls = {called.layer: called for called in reversed(self._recorded(probe, call))}
         last = self._layering.channels_last
         layers = [seen_in(each, calls[each.path], shapes, last) if each.path in calls else each for each in layers]
         layers = [part for each in layers for part in _parts(each, fused, shapes)]
@@ -88,8 +90,7 @@ class Session:
         self._layers = [*layers, *rest]
         self._made_up = [each for each in self._layers if each.kind != LOOSE or entries[each.path].trainable]
         self._shapes = shapes
-        probe = self._instruments.build(0)
-        for path, array in self._with_made_up(self._state(probe), own=False).items():
+        for path, array in self._with_made_up(fresh, own=False).items():
             probe = self._instruments.write(probe, path, array)
         found = Described(
             self._target,
