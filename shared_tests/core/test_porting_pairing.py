@@ -35,10 +35,7 @@ def described(
     """A module with these layers, called in this order, each with kernels of this shape and inputs and outputs of such
     a mean."""
     paths = [piece.entry for layer in layers for piece in layer.pieces()]
-    entries = {
-        path: Entry(shape[:1] if path.endswith("bias") else shape, "float32", trainable, number)
-        for number, path in enumerate(paths)
-    }
+    entries = {path: Entry(shape[:1] if path.endswith("bias") else shape, "float32", trainable) for path in paths}
     calls = [
         Called(
             path,

@@ -31,7 +31,7 @@ RNG = np.random.default_rng(0)
 
 
 def side(channels_last: bool = True, trained: Mapping[str, bool] = {}, layers: tuple[Layer, ...] = ()) -> Described:
-    entries = {path: Entry((4,), "float64", trainable, n) for n, (path, trainable) in enumerate(trained.items())}
+    entries = {path: Entry((4,), "float64", trainable) for path, trainable in trained.items()}
     return Described("m:build", "fake", channels_last, ("f32[2]",), entries, layers)
 
 

@@ -19,7 +19,6 @@ class Entry:
     shape: tuple[int, ...]
     dtype: str
     trainable: bool
-    identity: int
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Described:
             "backend": self.backend,
             "channels_last": self.channels_last,
             "inputs": list(self.inputs),
-            "entries": {p: [list(e.shape), e.dtype, e.trainable, e.identity] for p, e in self.entries.items()},
+            "entries": {p: [list(e.shape), e.dtype, e.trainable] for p, e in self.entries.items()},
             "layers": [layer.to_json() for layer in self.layers],
             "calls": [call.to_json() for call in self.calls],
         }

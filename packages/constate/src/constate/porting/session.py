@@ -35,7 +35,6 @@ class Session:
         self._layering: Layering
         self._handle: Handle
         self._first: dict[str, str] = {}
-        self._layers: list[Layer] = []
         self._made_up: list[Layer] = []
         self._shapes: dict[str, tuple[int, ...]] = {}
 
@@ -87,8 +86,8 @@ class Session:
         layers = [seen_in(each, calls[each.path], shapes, last) if each.path in calls else each for each in layers]
         layers = [part for each in layers for part in _parts(each, fused, shapes)]
         rest = [array_layer(path, shapes[path]) for path in dict.fromkeys(self._first.values()) if path not in taken]
-        self._layers = [*layers, *rest]
-        self._made_up = [each for each in self._layers if each.kind != LOOSE or entries[each.path].trainable]
+        layers = [*layers, *rest]
+        self._made_up = [each for each in layers if each.kind != LOOSE or entries[each.path].trainable]
         self._shapes = shapes
         for path, array in self._with_made_up(fresh, own=False).items():
             probe = self._instruments.write(probe, path, array)
@@ -97,8 +96,8 @@ class Session:
             self._instruments.backend,
             last,
             tuple(self._inputs.texts()),
-            {p: Entry(shapes[p], e.dtype, e.trainable, e.identity) for p, e in entries.items() if self._first[p] == p},
-            tuple(self._layers),
+            {p: Entry(shapes[p], e.dtype, e.trainable) for p, e in entries.items() if self._first[p] == p},
+            tuple(layers),
             tuple(part for called in self._recorded(probe, call) for part in _calls(called, fused)),
         )
         return found.to_json()
