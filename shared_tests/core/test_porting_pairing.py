@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import einops
 import numpy as np
@@ -17,6 +17,7 @@ from constate.porting.layering import Called
 from constate.porting.pairing import pair
 from constate.porting.rows import Row
 from constate.porting.synthetic import array_layer, put, signature, synthetic
+from constate.state import Array
 
 
 def dense(path: str, kernel: str = "o i", bias: bool = False) -> Layer:
@@ -184,7 +185,9 @@ TURNED = (
     ],
     ids=["conv", "packed", "depthwise", "turned"],
 )
-def test_twins_get_the_same_weights_whatever_their_layout(both: tuple[Layer, Layer], shapes, moved) -> None:  # type: ignore[no-untyped-def]
+def test_twins_get_the_same_weights_whatever_their_layout(
+    both: tuple[Layer, Layer], shapes: tuple[tuple[int, ...], tuple[int, ...]], moved: Callable[[Array], Array]
+) -> None:
     forms = [{"k": shape} for shape in shapes]
     assert signature(both[0], forms[0]) == signature(both[1], forms[1])
     here, there = (

@@ -16,7 +16,7 @@ def sinusoid(length: int, features: int) -> Any:
     return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(length, features).astype("float32")
 
 
-class SinusoidalEmbedding(layers.Layer):  # type: ignore[misc]
+class SinusoidalEmbedding(layers.Layer):
     """Tokens, scaled, plus a fixed sinusoid."""
 
     def __init__(self, length: int, vocabulary: int, features: int, **kwargs: Any) -> None:
@@ -29,7 +29,7 @@ class SinusoidalEmbedding(layers.Layer):  # type: ignore[misc]
         return self.token_embeddings(tokens) * self.scale + self.positions[: tokens.shape[1]]
 
 
-class PositionalEmbedding(layers.Layer):  # type: ignore[misc]
+class PositionalEmbedding(layers.Layer):
     """Tokens, scaled, plus a trained vector for every place."""
 
     def __init__(self, length: int, vocabulary: int, features: int, **kwargs: Any) -> None:
@@ -43,7 +43,7 @@ class PositionalEmbedding(layers.Layer):  # type: ignore[misc]
         return self.token_embeddings(tokens) * self.scale + positions
 
 
-class TransformerEncoder(layers.Layer):  # type: ignore[misc]
+class TransformerEncoder(layers.Layer):
     """Self-attention and a perceptron, each on normalised inputs."""
 
     def __init__(self, features: int, heads: int, dropout: float, **kwargs: Any) -> None:
@@ -63,7 +63,7 @@ class TransformerEncoder(layers.Layer):  # type: ignore[misc]
         return x + self.dropout_2(self.dense_proj(self.layernorm_2(x)))
 
 
-class TransformerDecoder(layers.Layer):  # type: ignore[misc]
+class TransformerDecoder(layers.Layer):
     """Causal self-attention, attention to what was encoded, and a perceptron, each on normalised inputs."""
 
     def __init__(self, features: int, heads: int, dropout: float, **kwargs: Any) -> None:

@@ -41,7 +41,7 @@ def convolutions() -> keras.Model:
     return keras.Model([signal, image, volume], [line, x, y, z, up, block], name="convolutions")
 
 
-class Recurrent(layers.Layer):  # type: ignore[misc]
+class Recurrent(layers.Layer):
     """Series ``[batch, 5, 6]``."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from constate.porting.layer import Layer, Piece, inner
+from constate.porting.layer import SPACE, Layer, Piece, inner
 
 Find = Callable[[str], tuple[str, tuple[int, ...]] | None]
 """The path and the shape of the entry of a layer that has this name; ``None`` where it has none."""
 Describe = Callable[[str, Any, Find], Iterator[Layer]]
-
-SPACE = {1: "w", 2: "h w", 3: "d h w"}
-"""The names of the axes that a convolution runs along."""
 
 
 def dense(path: str, module: Any, find: Find) -> Iterator[Layer]:

@@ -10,15 +10,12 @@ from typing import Any
 
 from keras import layers
 
-from constate.porting.layer import Layer, Piece, inner
+from constate.porting.layer import SPACE, Layer, Piece, inner
 from constate_keras.layers.recurrent import gru, lstm, simple
 
 Find = Callable[[Any], str]
 """The path of a variable."""
 Describe = Callable[[str, Any, Find], Iterator[Layer]]
-
-SPACE = {1: "w", 2: "h w", 3: "d h w"}
-"""The names of the axes that a convolution runs along."""
 
 
 def layers_of(path: str, layer: Any, find: Find) -> Iterator[Layer]:

@@ -10,11 +10,8 @@ from typing import Any
 
 from torch import nn
 
-from constate.porting.layer import Layer, Piece
+from constate.porting.layer import SPACE, Layer, Piece
 from constate_torch.layers.recurrent import cell, recurrent
-
-SPACE = {1: "w", 2: "h w", 3: "d h w"}
-"""The names of the axes that a convolution runs along."""
 
 
 def layers_of(path: str, module: nn.Module) -> Iterator[Layer]:

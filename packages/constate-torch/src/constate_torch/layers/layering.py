@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from constate.porting.layer import Layer
-from constate.porting.layering import Called, Layering, moments
+from constate.porting.layering import Called, Layering, Moments, moments
 from constate_torch import verbs
 from constate_torch.auditing import tensors
 from constate_torch.layers.flattening import Flattening
@@ -118,5 +118,5 @@ def _calls(
             yield Called(layer.path, tuple(taken[0].shape) if taken else (), first, last, flattening.seen(taken))
 
 
-def _moments(found: list[Tensor]) -> tuple[float, float] | None:
+def _moments(found: list[Tensor]) -> Moments | None:
     return moments(tensors.bits(found[0])) if found else None

@@ -18,6 +18,9 @@ from constate.porting.slices import sliced_shape
 Sizes: TypeAlias = dict[str, int]
 """How long named axes are."""
 
+SPACE = {1: "w", 2: "h w", 3: "d h w"}
+"""The names of the axes that a convolution runs along, by how many there are."""
+
 LOOSE = "array"
 """The kind of an entry that belongs to no layer that is known."""
 
