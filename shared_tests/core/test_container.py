@@ -229,11 +229,23 @@ def test_a_header_of_another_form_is_refused(tmp_path: Path, text: str) -> None:
         read(tmp_path / "s.safetensors")
 
 
-def seal(path: Path, text: str) -> None:
-    """Write a header with its checksum, and no data."""
+@pytest.mark.parametrize("size", [4, 12])
+def test_a_range_that_does_not_fit_a_shape_seen_before_is_refused(tmp_path: Path, size: int) -> None:
+    data = bytes(range(8 + size))
+    checksums = "".join(map(xxhash.xxh3_128_hexdigest, (data[:8], data[8:])))
+    form = '"dtype":"F32","shape":[2],"data_offsets":'
+    entries = f'"a":{{{form}[0,8]}},"b":{{{form}[8,{8 + size}]}}'
+    notes = f'"constate.header":"{layout.BLANK}","constate.xxh3":"{checksums}"'
+    seal(tmp_path / "s.safetensors", f'{{"__metadata__":{{{notes}}},{entries}}}', data)
+    with pytest.raises(CheckpointError, match=r"b: is described by .* which cannot be"):
+        read(tmp_path / "s.safetensors")
+
+
+def seal(path: Path, text: str, data: bytes = b"") -> None:
+    """Write a header with its checksum, and data."""
     blanked = len(text).to_bytes(8, "little") + text.encode()
     checksum = xxhash.xxh3_128_hexdigest(blanked)
-    path.write_bytes(blanked.replace(layout.BLANK.encode(), checksum.encode(), 1))
+    path.write_bytes(blanked.replace(layout.BLANK.encode(), checksum.encode(), 1) + data)
 
 
 def test_the_mode_is_that_of_a_plain_write(tmp_path: Path) -> None:
@@ -261,6 +273,17 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match="it is there and is no file"):
             save(tmp_path / name, SMALL)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+@pytest.mark.parametrize("most", [1, 7, 100, 1500])
+def test_a_disk_that_takes_less_than_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    state = SMALL | {str(dtype): np.ones((3, 2), dtype) for dtype in DTYPES}
+    save(tmp_path / "whole", state)
+    write = os.write
+    monkeypatch.setattr(os, "writev", lambda file, pieces: write(file, b"".join(pieces)[:most]))
+    monkeypatch.setattr(os, "write", lambda file, piece: write(file, piece[:most]))
+    save(tmp_path / "part", state)
+    assert (tmp_path / "part").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
 def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

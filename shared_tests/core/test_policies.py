@@ -70,10 +70,10 @@ def test_it_costs_a_byte_an_entry_and_the_header_is_read_once(tmp_path: Path, mo
     save(tmp_path / "with", state, entries={name: EVERY[n % 9] for n, name in enumerate(state)})
     assert (tmp_path / "with").stat().st_size - (tmp_path / "without").stat().st_size < 6000
 
-    def twice(pairs: object) -> None:
-        raise AssertionError("the header is decoded a second time, in the slow way")
+    def slowly(path: Path, text: bytes) -> None:
+        raise AssertionError("the header is decoded in the slow way")
 
-    monkeypatch.setattr(layout, "unique", twice)
+    monkeypatch.setattr(layout, "_decoded", slowly)
     assert len(load(tmp_path / "with").policies) == 5000
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
+from constate.errors import Refused
 from constate.state import Array
-from constate_torch import spread
+from constate_torch import save, spread
 from constate_torch.spreading import local, on_each
 
 BATCH = torch.linspace(-1, 2, 8 * 4).reshape(8, 4).square()
@@ -51,3 +56,14 @@ def test_two_processes_train_as_one_does() -> None:
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             torch.testing.assert_close(torch.from_numpy(found[name]), value, rtol=0, atol=1e-6)
+
+
+def test_a_distributed_tensor_is_refused_with_the_way_that_there_is(tmp_path: Path) -> None:
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        module = spread(nn.Linear(2, 2))
+        with pytest.raises(Refused, match=r"^weight: found a tensor that is distributed .* `constate convert` reads"):
+            save(module, tmp_path / "m")
+    finally:
+        dist.destroy_process_group()
+    assert not list(tmp_path.iterdir())

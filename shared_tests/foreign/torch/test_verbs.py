@@ -239,14 +239,15 @@ def test_a_failure_in_the_middle_changes_nothing(tmp_path: Path) -> None:
 def test_an_interruption_in_the_middle_leaves_all_of_it_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved, target = nn.Linear(2, 2), nn.Linear(2, 2)
     constate_torch.save(saved, tmp_path / "m")
-    copy, calls = torch.Tensor.copy_, iter(range(100))
+    copy, calls = torch._foreach_copy_, iter(range(100))
 
-    def interrupted(self: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        if next(calls) == 1:
+    def interrupted(targets: list[torch.Tensor], sources: list[torch.Tensor]) -> None:
+        if next(calls) == 0:
+            copy(targets[:1], sources[:1])
             raise KeyboardInterrupt
-        return copy(self, other)
+        copy(targets, sources)
 
-    monkeypatch.setattr(torch.Tensor, "copy_", interrupted)
+    monkeypatch.setattr(torch, "_foreach_copy_", interrupted)
     with pytest.raises(KeyboardInterrupt):
         constate_torch.load(target, tmp_path / "m")
     assert bits(target) == bits(saved)

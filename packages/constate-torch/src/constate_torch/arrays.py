@@ -36,14 +36,12 @@ def to_numpy(tensor: Tensor) -> Array:
 
 def as_numpy(tensor: Tensor) -> Array:
     """The tensor's bits as a NumPy array, in the memory of the tensor where that is on the host."""
-    tensor = tensor.detach()
-    if not tensor.is_cpu:
-        tensor = tensor.cpu()
-    if tensor.is_conj() or tensor.is_neg():
-        tensor = tensor.resolve_conj().resolve_neg()
     carried = _CARRIED.get(tensor.dtype)
-    array: Array = tensor.numpy() if carried is None else tensor.view(carried[0]).numpy().view(carried[1])
-    return array
+    if carried is None:
+        array: Array = tensor.numpy(force=True)
+        return array
+    bits: Array = tensor.detach().view(carried[0]).numpy(force=True)
+    return bits.view(carried[1])
 
 
 def from_numpy(array: Array) -> Tensor:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from constate.errors import Refused
 from constate_torch.arrays import NAMES
+
+PLAIN = (Tensor, nn.Parameter)
+"""The types of tensors that no author has changed."""
 
 
 def places(module: nn.Module) -> dict[str, tuple[nn.Module, str]]:
@@ -71,8 +76,15 @@ def persistent(module: nn.Module, found: Mapping[str, Tensor] | None = None) -> 
 
 def require_plain(path: str, tensor: Tensor) -> None:
     """Raise ``Refused`` unless the tensor is nothing but its bits, and has some."""
+    if type(tensor) in PLAIN and tensor.is_cpu and tensor.layout is torch.strided and tensor.dtype in NAMES:
+        return  # which is nearly always so, and known in the least time
     if nn.parameter.is_lazy(tensor):
         fault = "a lazy parameter without shape; run the module once"
+    elif isinstance(tensor, DTensor):
+        fault = (
+            "a tensor that is distributed over processes; save it with torch.distributed.checkpoint, whose folders "
+            "`constate convert` reads and writes"
+        )
     elif hasattr(tensor, "__tensor_flatten__") or tensor.layout is not torch.strided or tensor.dtype not in NAMES:
         form = f"{type(tensor).__name__} of {tensor.dtype}, {tensor.layout}"
         fault = f"{form}, expected a strided tensor of one of {', '.join(NAMES.values())}"
@@ -85,6 +97,8 @@ def require_plain(path: str, tensor: Tensor) -> None:
 
 def overlapping(tensors: Mapping[str, Tensor]) -> list[list[str]]:
     """The paths of tensors in common memory, in groups: one tensor under several paths, or views of one another."""
+    if _are_apart(tensors.values()):
+        return []
     users: dict[int, list[str]] = {}
     for path, tensor in tensors.items():
         if not nn.parameter.is_lazy(tensor) and tensor.layout is torch.strided and tensor.numel():
@@ -104,6 +118,17 @@ def overlapping(tensors: Mapping[str, Tensor]) -> list[list[str]]:
             groups.append([path])
             before, reached = memory, end
     return sorted(sorted(group) for group in groups if len(group) > 1)
+
+
+def _are_apart(tensors: Collection[Tensor]) -> bool:
+    """Whether all are plain tensors on the host, each with a stretch of memory of its own: of most modules that is so,
+    and in their addresses it is seen in less than half of the time that their storages take."""
+    if not all(type(t) in PLAIN and t.is_cpu and t.layout is torch.strided and t.is_contiguous() for t in tensors):
+        return False
+    begins = np.array([tensor.data_ptr() for tensor in tensors], np.uint64)
+    ends = begins + np.array([tensor.nbytes for tensor in tensors], np.uint64)
+    in_order = np.lexsort((ends, begins))
+    return bool((begins[in_order][1:] >= np.maximum.accumulate(ends[in_order])[:-1]).all())
 
 
 def span(tensor: Tensor) -> tuple[int, int]:

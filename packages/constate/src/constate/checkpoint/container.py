@@ -76,7 +76,7 @@ def save(
     notes = dict(metadata or {}) | {key: text for key, text in said.items() if text}
     total = sum(array.nbytes for array in ordered.values())
     with progress("saving", 2 * total, report) as advance:
-        arrays = {name: _bytes(a) if a.flags.c_contiguous else a for name, a in ordered.items()}
+        arrays = {name: _in_order(array) for name, array in ordered.items()}
         checksums = _checksums(arrays, None if report else advance)
         if groups:
             bits = {n: (c, a.dtype, a.shape) for (n, a), c in zip(ordered.items(), checksums, strict=True)}
@@ -116,7 +116,7 @@ def read(path: Path, verify: bool = True, *, report: Report | None = None) -> tu
             memory = _mapped(file)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
-    header = layout.parse(path, memory, lazily=not verify)
+    header = layout.parse(path, memory)
     checksums = layout.checksums(path, memory, header)
     arrays = Arrays(path, memory, header, checksums)
     if arrays.shared:
@@ -171,13 +171,12 @@ class Arrays(Mapping[str, Array]):
     def verify(self, advance: Report | None) -> None:
         """Compare every array with its checksum."""
         memory, start, path = memoryview(self._memory), self._start, self._path
-        for (name, described), checksum in zip(self._rows.items(), self._checksums, strict=True):
-            row = layout.row(path, name, described)
+        for row, checksum in zip(layout.rows(path, self._rows), self._checksums, strict=True):
             if xxhash.xxh3_128_hexdigest(memory[start + row.first : start + row.last]) != checksum:
-                raise CheckpointError(f"{path}: {name}: the data does not match its checksum; the file is damaged")
+                raise CheckpointError(f"{path}: {row.name}: the data does not match its checksum; the file is damaged")
             self._view(row)
             if advance is not None:
-                advance(name, row.last - row.first)
+                advance(row.name, row.last - row.first)
 
     def _view(self, row: Row) -> Array:
         try:
@@ -192,9 +191,9 @@ class Arrays(Mapping[str, Array]):
 def _checksums(arrays: Mapping[str, memoryview | Array], advance: Report | None) -> list[str]:
     found, size = [], 0
     for name, array in arrays.items():
-        if isinstance(array, memoryview) and len(array) <= PIECE:
+        if isinstance(array, memoryview) and array.nbytes <= PIECE:
             found.append(xxhash.xxh3_128_hexdigest(array))
-            size += len(array)
+            size += array.nbytes
         else:
             checksum = xxhash.xxh3_128()
             for piece in _pieces(array):
@@ -210,10 +209,10 @@ def _checksums(arrays: Mapping[str, memoryview | Array], advance: Report | None)
 def _write(file: int, header: bytes, arrays: Mapping[str, memoryview | Array], advance: Report | None) -> None:
     pieces, names, size = [memoryview(header)], list[str](), 0
     for name, array in arrays.items():
-        for piece in (array,) if isinstance(array, memoryview) and len(array) <= PIECE else _pieces(array):
+        for piece in (array,) if isinstance(array, memoryview) and array.nbytes <= PIECE else _pieces(array):
             pieces.append(piece)
             names.append(name)
-            size += len(piece)
+            size += piece.nbytes
             if size >= PIECE or len(pieces) >= AT_ONCE:
                 _write_all(file, names, pieces, advance)
                 pieces, names, size = [], [], 0
@@ -223,14 +222,15 @@ def _write(file: int, header: bytes, arrays: Mapping[str, memoryview | Array], a
 def _write_all(file: int, names: Sequence[str], pieces: Sequence[memoryview], advance: Report | None) -> None:
     """Write all of it: one call of the operating system may write less than it is given."""
     written = os.writev(file, pieces)
-    for piece in pieces if written < sum(map(len, pieces)) else ():
-        rest = piece[written:]
-        written = max(0, written - len(piece))
-        while rest:
-            rest = rest[os.write(file, rest) :]
+    for piece in pieces if written < sum(piece.nbytes for piece in pieces) else ():
+        if written < piece.nbytes:
+            rest = np.frombuffer(piece, np.uint8)[written:].data  # not every format of a buffer can be cast
+            while rest:
+                rest = rest[os.write(file, rest) :]
+        written = max(0, written - piece.nbytes)
     if advance is not None:
         for name, piece in zip(names, pieces[len(pieces) - len(names) :], strict=True):  # without the header
-            advance(name, len(piece))
+            advance(name, piece.nbytes)
 
 
 def _pieces(array: memoryview | Array) -> Iterator[memoryview]:
@@ -243,6 +243,13 @@ def _pieces(array: memoryview | Array) -> Iterator[memoryview]:
         rows = PIECE * len(array) // array.nbytes
         for begin in range(0, len(array), max(1, rows)):
             yield from _pieces(array[begin : begin + rows] if rows else array[begin])
+
+
+def _in_order(array: Array) -> memoryview | Array:
+    """The memory of a contiguous array; a strided one as it is."""
+    if not array.flags.c_contiguous:
+        return array
+    return array.data if array.dtype.isbuiltin == 1 and array.nbytes <= PIECE else _bytes(array)
 
 
 def _bytes(array: Array) -> memoryview:

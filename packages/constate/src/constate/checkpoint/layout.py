@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 
-from constate.checkpoint.scanning import Scanned, scan
+from constate.checkpoint.scanning import Rows, Scanned, scan
 from constate.errors import ConstateError, printable
 from constate.state import Array, dtype_named
 
@@ -107,13 +107,12 @@ class Header(NamedTuple):
     metadata: dict[str, str]
 
 
-def parse(path: Path, memory: Any, lazily: bool = False) -> Header:
+def parse(path: Path, memory: Any) -> Header:
     """The header of a file whose arrays stand in the order of their names in it, without gaps.
 
     Args:
         path: what to call the file.
         memory: its bytes.
-        lazily: do not make what describes an entry before it is asked for, which is faster unless all are.
 
     Raises:
         CheckpointError: a header that is longer than the file, cannot be read or names an entry twice; ranges that
@@ -127,7 +126,7 @@ def parse(path: Path, memory: Any, lazily: bool = False) -> Header:
     start = 8 + size
     text = bytes(memory[8:start])
     try:
-        rows, metadata, end = (scan(text, unique) if lazily else None) or _decoded(path, text)
+        rows, metadata, end = scan(text, unique) or _decoded(path, text)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise CheckpointError(f"{path}: the header cannot be read: {error}") from error
     if type(metadata) is not dict or not {*map(type, metadata.values())} <= {str}:
@@ -180,6 +179,21 @@ def row(path: Path, name: str, described: Mapping[str, Any]) -> Row:
         shown = text if len(text) < 200 else f"{text[:200]}…"
         raise CheckpointError(f"{path}: {name}: is described by {shown}, which cannot be") from error
     return Row(name, dtype, tuple(shape), first, last)
+
+
+def rows(path: Path, described: Mapping[str, Any]) -> Iterator[Row]:
+    """All entries, in the order of the file. What is written in the same words is looked at once. Raises as ``row``."""
+    if not isinstance(described, Rows):
+        yield from (row(path, name, described[name]) for name in described)
+        return
+    known: dict[bytes, Row] = {}
+    first = 0
+    for name, form, last in described.forms():
+        like = known.get(form)
+        if like is None or last - first != like.last - like.first:
+            like = known[form] = row(path, name, described[name])
+        yield Row(name, like.dtype, like.shape, first, last)
+        first = last
 
 
 class Checksums(Iterable[str]):

@@ -28,9 +28,15 @@ Places = NDArray[np.int64]
 class Rows(Mapping[str, Any]):
     """The entries by name, each read when it is asked for."""
 
-    def __init__(self, text: bytes, names: list[str], begins: Places, ends: Places) -> None:
-        self._text, self._begins, self._ends = text, begins, ends
+    def __init__(self, text: bytes, names: list[str], begins: Places, ends: Places, last: list[bytes]) -> None:
+        self._text, self._begins, self._ends, self._last = text, begins, ends, last
         self._numbers = dict(zip(names, range(len(names)), strict=True))
+
+    def forms(self) -> Iterator[tuple[str, bytes, int]]:
+        """Of every entry its name, what is written of dtype and shape, and where its data ends."""
+        begins, ends = self._begins.tolist(), self._ends.tolist()
+        for name, begin, end, last in zip(self._numbers, begins, ends, self._last, strict=True):
+            yield name, self._text[begin : self._text.rfind(OFFSETS, begin, end)], int(last)
 
     def __getitem__(self, name: str) -> Any:
         number = self._numbers[name]
@@ -79,14 +85,14 @@ def scan(text: bytes, unique: Callable[[list[tuple[str, Any]]], Any]) -> Scanned
         and _stands(body, offsets, OFFSETS) and _stands(body, ends[:-1], NEXT)
         and _are_numbers(_taken(body, shapes, offsets), len(ends))
     )  # fmt: skip
-    end = _end(_taken(body, offsets + len(OFFSETS), ends), len(ends)) if written else None
-    if end is None:
+    last = _last(_taken(body, offsets + len(OFFSETS), ends), len(ends)) if written else None
+    if last is None:
         return None
     names = bytes(_taken(body, quote[0] + 1, quote[1])).decode().split('"')[:-1]
-    rows = Rows(text, names, start + quote[1] + 2, start + ends + 2)
+    rows = Rows(text, names, start + quote[1] + 2, start + ends + 2, last)
     if len(rows) != len(names) or START[2:-2] in rows:
         return None
-    return Scanned(rows, metadata, end)
+    return Scanned(rows, metadata, int(last[-1]))
 
 
 def _stands(body: Bytes, at: Places, expected: bytes) -> bool:
@@ -121,11 +127,12 @@ def _are_numbers(taken: Bytes, lists: int) -> bool:
     return not wrong.any() and np.count_nonzero(bracket) == lists
 
 
-def _end(offsets: Bytes, pairs: int) -> int | None:
-    """The last of the offsets; nothing unless they are pairs, of which each begins with what the one before ends with,
-    and the first with 0. A number can be written in one way only."""
+def _last(offsets: Bytes, pairs: int) -> list[bytes] | None:
+    """The second of each pair of offsets; nothing unless they are pairs, of which each begins with what the one before
+    ends with, and the first with 0. A number can be written in one way only."""
     marks = offsets[(offsets < ord("0")) | (offsets > ord("9"))]
     if not _are_numbers(offsets, pairs) or len(marks) != 2 * pairs or (marks[0::2] != ord(",")).any():
         return None
     numbers = bytes(offsets[:-1]).replace(b"]", b",").split(b",")
-    return int(numbers[-1]) if numbers[0::2] == [b"0", *numbers[1:-1:2]] else None
+    last = numbers[1::2]
+    return last if numbers[0::2] == [b"0", *last[:-1]] else None
