@@ -83,6 +83,7 @@ def test_code_in_the_index_is_not_run(folder: Path, tmp_path: Path) -> None:
         (b"]r\xff\xff\xff\x7f.", "place 2147483647 of the memo is used by"),
         (b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x0f.", "the metadata is refused: "),
         (b"}.", "found dict as metadata"),
+        (b"S'\\h'\n.", "found str as metadata"),
         (b"", "the metadata is refused: "),
         (b"]" * 50_000 + b"a" * 49_999 + b".", "found list as metadata"),
     ],

@@ -55,6 +55,15 @@ def test_torch_warns_of_nothing(tmp_path: Path, protocol: int) -> None:
     assert not seen
 
 
+def test_python_warns_of_nothing(tmp_path: Path) -> None:
+    """Of an escape that means nothing, in the text of protocol 0."""
+    escaped = rb"S'\h'" + b"\n."
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        refusal(packed(tmp_path / "m.pt", PROTO + escaped))
+    assert not seen
+
+
 @pytest.mark.parametrize("said", ["0", "-64", "", "sixty", "1" * 5000, str(1 << 31)])
 def test_an_alignment_by_which_nothing_can_be_divided(tmp_path: Path, said: str) -> None:
     """With 0 PyTorch ends the process by a floating point exception."""

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import PurePath, PureWindowsPath
 from typing import Any, ClassVar, cast
@@ -47,6 +50,15 @@ PUTS, GETS = {"PUT", "BINPUT", "LONG_BINPUT"}, {"GET", "BINGET", "LONG_BINGET"}
 LATIN = {"latin1", "latin-1"}
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Python warns of escapes in the text of old protocols that mean nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@_quiet()
 def require_plain(where: str, pickled: bytes) -> None:
     """Accept only what ``torch.save`` writes of tensors, containers, numbers and text.
 
@@ -141,6 +153,7 @@ class _Metadata(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it holds {module}.{name}, which is no part of such metadata")
 
 
+@_quiet()
 def load_metadata(where: str, pickled: bytes) -> records.Metadata:
     """The metadata of a distributed checkpoint, for which PyTorch itself calls ``pickle.load``.
 
