@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from constate.errors import UsageError
 from constate.porting.rows import Row
-from constate.porting.slices import index, parted, sliced_shape
+from constate.porting.slices import part, part_shape, parted, place
 from constate.porting.weight_map import WeightMap
 from constate.state import Array
 
@@ -37,7 +37,8 @@ def spelled(groups: list[list[str]]) -> str:
 
 @st.composite
 def parts(draw: st.DrawFn, shape: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
-    """A larger shape, and the part of it that has this one: forwards or backwards, in steps of one or two."""
+    """A larger shape, and the part of it that has this one: forwards or backwards, in steps of one or two; now and then
+    it is flat and has to be brought to that shape first."""
     whole, texts = [], []
     for size in shape:
         before, after, step = draw(st.integers(1, 2)), draw(st.integers(0, 2)), draw(st.integers(1, 2))
@@ -45,7 +46,10 @@ def parts(draw: st.DrawFn, shape: tuple[int, ...]) -> tuple[tuple[int, ...], str
         forwards = draw(st.booleans())
         texts.append(f"{before}:{end}:{step}" if forwards else f"{end - 1}:{before - 1}:-{step}")
         whole.append(end + after)
-    return tuple(whole), f"[{', '.join(texts)}]"
+    at = f"[{', '.join(texts)}]"
+    if draw(st.booleans()):
+        return (prod(whole),), f".reshape({', '.join(map(str, whole))}){at}"
+    return tuple(whole), at
 
 
 @st.composite
@@ -130,6 +134,9 @@ WHOLE = (Row("t", ("a",)), Row("u", ("b",)))
         WeightMap((WHOLE[0], Row("u", value=0.0)), left_out=("b",)),
         WeightMap((*WHOLE[:1], Row("u", ("b", "b")))),
         WeightMap((Row("t[::2]", ("a[::2]",)), Row("t[1::2]", ("a[1::2]",)), WHOLE[1])),
+        WeightMap(
+            (*(Row(f"t.reshape(2, 2, 2)[:, {n}]", (f"a.reshape(-1, 2, 2)[{n}]",)) for n in range(2)), WHOLE[1]),
+        ),
     ],
 )
 def test_a_whole_map(weights: WeightMap) -> None:
@@ -157,6 +164,8 @@ def test_a_whole_map(weights: WeightMap) -> None:
         (WeightMap((*WHOLE, Row("w", ("a",)))), "a row names w, which the target has not"),
         (WeightMap((*WHOLE, Row("u", ("c",)))), "a row names c, which the source has not"),
         (WeightMap((*WHOLE, Row("t[4]", ("a[0]",)))), r"a row names t\[4\]; t has the shape \[4, 2\]"),
+        (WeightMap((Row("t.reshape(2, 2, 2)[:, 1]", ("a[:2]",)), WHOLE[1])), "t of the target is filled by no row in"),
+        (WeightMap((*WHOLE, Row("t.reshape(3, 3)[0]", ("b",)))), r"a row names t\.reshape\(3, 3\)\[0\]; t has the"),
         (WeightMap((*WHOLE, Row("u[0, 0]", ("b[0]",)))), r"a row names u\[0, 0\]; u has the shape \[3\]"),
     ],
 )
@@ -168,27 +177,50 @@ def test_a_map_that_is_not_whole(weights: WeightMap, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "name", "expected"),
     [
-        ("a/b", "a/b", ()),
-        ("a[0:64]", "a", (slice(0, 64),)),
-        ("a[1, 64:]", "a", (1, slice(64, None))),
-        ("a[::-1, -2]", "a", (slice(None, None, -1), -2)),
-        ("list[0]/weight", "list[0]/weight", ()),
-        ("a\nb[3]", "a\nb", (3,)),
-        ("a[x]", "a[x]", ()),
+        ("a/b", "a/b", (None, ())),
+        ("a[0:64]", "a", (None, (slice(0, 64),))),
+        ("a[1, 64:]", "a", (None, (1, slice(64, None)))),
+        ("a[::-1, -2]", "a", (None, (slice(None, None, -1), -2))),
+        ("list[0]/weight", "list[0]/weight", (None, ())),
+        ("a\nb[3]", "a\nb", (None, (3,))),
+        ("a[x]", "a[x]", (None, ())),
+        ("a.reshape(2, -1)[:, 0]", "a", ((2, -1), (slice(None), 0))),
+        ("a.reshape(2, -1)", "a.reshape(2, -1)", (None, ())),
+        ("a.reshape(2)/b[0]", "a.reshape(2)/b", (None, (0,))),
     ],
 )
-def test_a_name_and_its_part(text: str, name: str, expected: tuple[int | slice, ...]) -> None:
+def test_a_name_and_its_part(
+    text: str, name: str, expected: tuple[tuple[int, ...] | None, tuple[int | slice, ...]]
+) -> None:
     path, at = parted(text)
-    assert (path, index(at)) == (name, expected)
+    assert (path, place(at)) == (name, expected)
 
 
-@pytest.mark.parametrize("at", ["[]", "[,]", "[1 2]", "[::0]", "[1:2:3:4]", "[--1]", "[1,]"])
+@pytest.mark.parametrize("at", ["[]", "[,]", "[1 2]", "[::0]", "[1:2:3:4]", "[--1]", "[1,]", ".reshape(2)[--1]"])
 def test_what_is_no_part(at: str) -> None:
     with pytest.raises(ValueError, match=r"expected one such as \[0:64\]"):
-        index(at)
+        place(at)
+
+
+@pytest.mark.parametrize("sizes", ["2 3", ",", "2,", "--2", ""])
+def test_what_is_no_shape(sizes: str) -> None:
+    with pytest.raises(ValueError, match=r"expected one such as \.reshape\(4, 3, 16, 64\)\[:, 0\]"):
+        place(f".reshape({sizes})[0]")
+
+
+@pytest.mark.parametrize("at", ["", "[1]", "[1, 2]", "[::-1, 1:]", ".reshape(2, 3, 2)[1, 1]", ".reshape(12)[5]"])
+def test_a_part_can_be_written_to(at: str) -> None:
+    array = np.zeros((6, 2) if at != "[1, 2]" else (6, 3))
+    here = part(array, at)
+    here += 1
+    assert array.sum() == here.size > 0
 
 
 def test_the_shape_of_a_part_is_numpys() -> None:
-    assert sliced_shape((6, 5), "[1::2, -1]") == np.zeros((6, 5))[1::2, -1].shape == (3,)
+    assert part_shape((6, 5), "[1::2, -1]") == np.zeros((6, 5))[1::2, -1].shape == (3,)
     with pytest.raises(ValueError, match=r"found the part \[6\] of an array of the shape \[6, 5\]"):
-        sliced_shape((6, 5), "[6]")
+        part_shape((6, 5), "[6]")
+    assert part_shape((6, 5), ".reshape(2, 3, -1)[:, 1]") == (2, 5)
+    for at in (".reshape(4, 8)[0]", ".reshape(-1, -1)[0]", ".reshape(2, 15)[2]"):
+        with pytest.raises(ValueError, match=r"found the part \.reshape.* of an array of the shape \[6, 5\]"):
+            part_shape((6, 5), at)

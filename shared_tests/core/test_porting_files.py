@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from constate.errors import UsageError
 from constate.porting import WeightMap, map_files
 from constate.porting.rows import Row
-from constate.porting.slices import index, parted
+from constate.porting.slices import parted, place
 
 HOSTILE = ['a"b', "a\\b", "a\nb", "a'''b", 'a"""b', "a # b", "ключ/重み", "a\x7fb", "a\x00\x1b[31m", "a\u2028\x85b", ""]
 
@@ -22,10 +22,10 @@ def names(draw: st.DrawFn) -> str:
     """Any text that does not end in what looks like a part and is none."""
     name = draw(st.sampled_from(HOSTILE) | st.text())
     try:
-        index(parted(name)[1])
+        place(parted(name)[1])
     except ValueError:
         assume(False)
-    return name + draw(st.sampled_from(["", "[0:3]", "[1, ::-1]"]))
+    return name + draw(st.sampled_from(["", "[0:3]", "[1, ::-1]", ".reshape(2, -1)[0]"]))
 
 
 SIZES = st.dictionaries(st.text(min_size=1) | st.sampled_from(["heads", "c"]), st.integers(1, 2**40), max_size=2)

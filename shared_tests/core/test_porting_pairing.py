@@ -161,6 +161,10 @@ CONV = (
     Layer("a", "conv", {"kernel": (Piece("k", "o i h w"),)}),
     Layer("b", "conv", {"kernel": (Piece("k", "h w i o"),)}),
 )
+BY_HEADS = (
+    Layer("a", "dense", {"kernel": (Piece("k", "heads dim i", ".reshape(2, 3, 3, 4)[:, 1]"),)}, {}, {"o": "heads dim"}),
+    Layer("b", "dense", {"kernel": (Piece("k", "i o"),)}),
+)
 PACKED = (
     Layer("a", "dense", {"kernel": (Piece("k", "o i", "[6:12]"),)}),
     Layer("b", "dense", {"kernel": (Piece("k", "i heads dim"),)}, composed={"o": "heads dim"}),
@@ -180,10 +184,11 @@ TURNED = (
     [
         (CONV, ((5, 4, 3, 2), (3, 2, 4, 5)), lambda a: a.transpose(2, 3, 1, 0)),
         (PACKED, ((18, 4), (4, 2, 3)), lambda a: a[6:12].T.reshape(4, 2, 3)),
+        (BY_HEADS, ((18, 4), (4, 6)), lambda a: np.concatenate([a[3:6], a[12:15]]).T),
         (DEPTHWISE, ((8, 1, 3), (3, 4, 2)), lambda a: einops.rearrange(a, "(c m) 1 w -> w c m", c=4)),
         (TURNED, ((4, 5, 3), (3, 4, 5)), lambda a: a.transpose(2, 0, 1)[::-1]),
     ],
-    ids=["conv", "packed", "depthwise", "turned"],
+    ids=["conv", "packed", "by heads", "depthwise", "turned"],
 )
 def test_twins_get_the_same_weights_whatever_their_layout(
     both: tuple[Layer, Layer], shapes: tuple[tuple[int, ...], tuple[int, ...]], moved: Callable[[Array], Array]
@@ -198,6 +203,11 @@ def test_twins_get_the_same_weights_whatever_their_layout(
     assert np.std(there) > 0.1
     other = Layer("other", both[0].kind + "x", both[0].roles)
     assert not np.array_equal(put(synthetic(other, forms[0])["k"], np.zeros(shapes[0])), here)
+
+
+def test_weights_come_to_their_place_whatever_the_order_in_memory() -> None:
+    filled = put([(".reshape(6)[1:3]", np.ones(2))], np.zeros((2, 3), order="F"))
+    assert filled.tolist() == [[0, 1, 1], [0, 0, 0]]
 
 
 def test_of_a_bias_that_is_the_sum_of_two_the_second_is_nothing() -> None:

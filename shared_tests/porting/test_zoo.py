@@ -14,7 +14,9 @@ from porting.twins import ZOO
     ("dense", "nnx", "torch"),
     ("convolutions", "torch", "linen"),
     ("recurrent", "keras", "nnx"),
-    ("attention", "linen", "keras"),
+    ("attention", "linen", "torch"),
+    ("convolutions", "keras", "torch"),
+    ("nameless", "torch", "nnx"),
     ("without_nnx", "torch", "keras"),
     ("without_flax", "keras", "torch"),
     of=ZOO,
@@ -28,7 +30,15 @@ def test_every_layer_gets_its_weights(pair: tuple[str, str, str], tmp_path: Path
     outputs, made_up, gradients, statistics = proved.proofs
     assert outputs.count == made_up.count == OUTPUTS[name]
     assert gradients.count > 0
-    assert statistics.count == (2 if name == "dense" else 0)
+    assert statistics.count == (4 if name == "dense" else 0)
 
 
-OUTPUTS = {"dense": 3, "convolutions": 6, "recurrent": 3, "attention": 3, "without_nnx": 1, "without_flax": 1}
+OUTPUTS = {
+    "dense": 3,
+    "convolutions": 6,
+    "recurrent": 3,
+    "attention": 3,
+    "nameless": 1,
+    "without_nnx": 2,
+    "without_flax": 1,
+}

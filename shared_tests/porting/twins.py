@@ -74,6 +74,7 @@ ZOO = {
     ),
     "recurrent": Twins(everywhere("zoo:recurrent"), ("f32[3,5,6]",)),
     "attention": Twins(everywhere("zoo:attention"), ("f32[2,5,8]", "f32[2,7,6]")),
+    "nameless": Twins(everywhere("nameless:build"), ("f32[2,5,8]",)),
     "without_nnx": Twins(everywhere("zoo:without_nnx", ("torch", "linen", "keras")), ("f32[3,5,6]",)),
     "without_flax": Twins(everywhere("zoo:without_flax", ("torch", "keras")), ("f32[3,5,6]",)),
 }

@@ -17,6 +17,7 @@ def dense() -> keras.Model:
     y = layers.RMSNormalization(epsilon=1e-3)(y)
     z = layers.GroupNormalization(2)(y)
     z = layers.BatchNormalization(momentum=0.95)(z)
+    z = layers.BatchNormalization(momentum=0.9)(ops.tanh(z))
     z = layers.PReLU(alpha_initializer=keras.initializers.Constant(0.25), shared_axes=[1, 2])(z)
     return keras.Model(tokens, [x, y, embedding(z, reverse=True)], name="dense")
 
@@ -27,6 +28,8 @@ def convolutions() -> keras.Model:
     line = layers.ZeroPadding1D(1)(layers.Conv1D(6, 3)(signal))
     line = layers.Conv1D(6, 3, strides=2, use_bias=False, activation="tanh")(line)
     line = layers.Conv1DTranspose(4, 3, strides=2)(line)
+    line = ops.mean(layers.SeparableConv1D(5, 3, depth_multiplier=2)(line), axis=-1, keepdims=True)
+    line = layers.DepthwiseConv1D(3, depth_multiplier=2)(line)
     x = layers.Conv2D(4, 3, padding="same")(image)
     x = layers.Conv2D(4, 3, strides=2, padding="same")(x)
     y = layers.DepthwiseConv2D(3, padding="same")(image)
@@ -71,7 +74,7 @@ def attention() -> keras.Model:
     queries, memory = keras.Input((5, 8)), keras.Input((7, 6))
     x = layers.MultiHeadAttention(2, 4)(queries, queries)
     y = layers.MultiHeadAttention(2, 4)(x, memory)
-    z = layers.MultiHeadAttention(4, 2, use_bias=False)(y, y)
+    z = layers.MultiHeadAttention(4, 2, use_bias=False)(x, y)
     return keras.Model([queries, memory], {"x": x, "y": y, "z": z}, name="attention")
 
 
@@ -79,7 +82,9 @@ def without_nnx() -> keras.Model:
     """What NNX has not, of series ``[batch, 5, 6]``."""
     series = keras.Input((5, 6))
     x = layers.LayerNormalization(axis=[1, 2])(series)
-    return keras.Model(series, layers.GRU(7, return_sequences=True)(x), name="without_nnx")
+    states = layers.GRU(8, return_sequences=True)(x)
+    y = layers.MultiHeadAttention(2, 4)(states, ops.concatenate([x, states], axis=-1), x)
+    return keras.Model(series, [y, layers.GRUCell(8)(y[:, 0], [states[:, -1]])[0]], name="without_nnx")
 
 
 def without_flax() -> keras.Model:

@@ -18,6 +18,7 @@ class Dense(nn.Module):
         y = nn.RMSNorm(epsilon=1e-3)(y)
         z = nn.GroupNorm(num_groups=2, epsilon=1e-3)(y)
         z = nn.BatchNorm(use_running_average=not train, momentum=0.95, epsilon=1e-3)(z)
+        z = nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-3)(jnp.tanh(z))
         return x, y, embedding.attend(nn.PReLU(negative_slope_init=0.25)(z))
 
 
@@ -32,6 +33,9 @@ class Convolutions(nn.Module):
         line = nn.Conv(6, (3,), padding="VALID")(signal)
         line = jnp.tanh(nn.Conv(6, (3,), strides=2, padding=1, use_bias=False)(line))
         line = nn.ConvTranspose(4, (3,), strides=(2,), padding="VALID", transpose_kernel=True)(line)
+        line = nn.Conv(8, (3,), padding="VALID", feature_group_count=4, use_bias=False)(line)
+        line = jnp.mean(nn.Conv(5, (1,))(line), axis=-1, keepdims=True)
+        line = nn.Conv(2, (3,), padding="VALID")(line)
         x = nn.Conv(4, three, padding=1)(image)
         x = nn.Conv(4, three, strides=2)(x)
         y = nn.Conv(4, three, feature_group_count=4)(image)
@@ -66,16 +70,18 @@ class Attention(nn.Module):
     def __call__(self, queries: jax.Array, memory: jax.Array, train: bool = False) -> dict[str, jax.Array]:
         x = nn.MultiHeadDotProductAttention(2)(queries)
         y = nn.MultiHeadDotProductAttention(2)(x, memory)
-        return {"x": x, "y": y, "z": nn.MultiHeadDotProductAttention(4, use_bias=False)(y)}
+        return {"x": x, "y": y, "z": nn.MultiHeadDotProductAttention(4, use_bias=False)(x, y)}
 
 
 class WithoutNNX(nn.Module):
     """What NNX has not, of series ``[batch, 5, 6]``."""
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+    def __call__(self, x: jax.Array, train: bool = False) -> tuple[jax.Array, ...]:
         x = nn.LayerNorm(epsilon=1e-3, reduction_axes=(-2, -1), feature_axes=(-2, -1))(x)
-        return nn.RNN(nn.GRUCell(7))(x)
+        states = nn.RNN(nn.GRUCell(8))(x)
+        y = nn.MultiHeadDotProductAttention(2)(states, x, jnp.concatenate([x, states], axis=-1))
+        return y, nn.GRUCell(8)(states[:, -1], y[:, 0])[1]
 
 
 def dense() -> nn.Module:

@@ -19,12 +19,13 @@ class Dense(nnx.Module):
         self.rms_norm = nnx.RMSNorm(8, epsilon=1e-3, rngs=rngs)
         self.group_norm = nnx.GroupNorm(8, num_groups=2, epsilon=1e-3, rngs=rngs)
         self.batch_norm = nnx.BatchNorm(8, momentum=0.95, epsilon=1e-3, rngs=rngs)
+        self.second_norm = nnx.BatchNorm(8, momentum=0.9, epsilon=1e-3, rngs=rngs)
         self.prelu = nnx.PReLU(0.25)
 
     def __call__(self, tokens: jax.Array) -> tuple[jax.Array, ...]:
         x = self.layer_norm(self.linear(self.embedding(tokens)))
         y = self.rms_norm(self.layer_norm_plain(self.plain(x)))
-        z = self.batch_norm(self.group_norm(y))
+        z = self.second_norm(jnp.tanh(self.batch_norm(self.group_norm(y))))
         return x, y, self.embedding.attend(self.prelu(z))
 
 
@@ -37,6 +38,11 @@ class Convolutions(nnx.Module):
         self.signal = nnx.Conv(4, 6, (3,), padding="VALID", rngs=rngs)
         self.signal_strided = nnx.Conv(6, 6, (3,), strides=2, padding=1, use_bias=False, rngs=rngs)
         self.signal_up = nnx.ConvTranspose(6, 4, (3,), strides=2, padding="VALID", rngs=rngs)
+        self.signal_separable = nnx.Sequential(
+            nnx.Conv(4, 8, (3,), padding="VALID", feature_group_count=4, use_bias=False, rngs=rngs),
+            nnx.Conv(8, 5, (1,), rngs=rngs),
+        )
+        self.mono = nnx.Conv(1, 2, (3,), padding="VALID", rngs=rngs)
         self.same = nnx.Conv(4, 4, three, padding=1, rngs=rngs)
         self.strided = nnx.Conv(4, 4, three, strides=2, rngs=rngs)
         self.grouped = nnx.Conv(4, 6, three, feature_group_count=2, rngs=rngs)
@@ -57,6 +63,7 @@ class Convolutions(nnx.Module):
 
     def __call__(self, signal: jax.Array, image: jax.Array, volume: jax.Array) -> tuple[jax.Array, ...]:
         line = self.signal_up(jnp.tanh(self.signal_strided(self.signal(signal))))
+        line = self.mono(jnp.mean(self.signal_separable(line), axis=-1, keepdims=True))
         x = self.strided(self.same(image))
         y = self.separable(self.depthwise_twice(self.depthwise(image)))
         z = self.dilated(self.grouped(image))
@@ -94,7 +101,7 @@ class Attention(nnx.Module):
     def __call__(self, queries: jax.Array, memory: jax.Array) -> dict[str, jax.Array]:
         x = self.self_attention(queries)
         y = self.cross_attention(x, memory)
-        return {"x": x, "y": y, "z": self.unbiased_attention(y)}
+        return {"x": x, "y": y, "z": self.unbiased_attention(x, y)}
 
 
 def dense() -> nnx.Module:

@@ -23,6 +23,7 @@ class Dense(nn.Module):
         self.rms_norm = nn.RMSNorm(8, eps=1e-3)
         self.group_norm = nn.GroupNorm(2, 8, eps=1e-3)
         self.batch_norm = nn.BatchNorm1d(8, eps=1e-3, momentum=0.05)
+        self.sync_norm = nn.SyncBatchNorm(8, eps=1e-3, momentum=0.1)
         self.prelu = nn.PReLU()
         self.head = nn.Linear(8, 11, bias=False)
         self.head.weight = self.embedding.weight
@@ -30,7 +31,8 @@ class Dense(nn.Module):
     def forward(self, tokens: Tensor) -> tuple[Tensor, ...]:
         x = self.layer_norm(self.linear(self.embedding(tokens)))
         y = self.rms_norm(self.layer_norm_plain(self.plain(x)))
-        z = self.batch_norm(self.group_norm(y.transpose(1, 2))).transpose(1, 2)
+        z = self.batch_norm(self.group_norm(y.transpose(1, 2)))
+        z = self.sync_norm(torch.tanh(z)).transpose(1, 2)
         return x, y, self.head(self.prelu(z))
 
 
@@ -42,6 +44,10 @@ class Convolutions(nn.Module):
         self.signal = nn.Conv1d(4, 6, kernel_size=3)
         self.signal_strided = nn.Conv1d(6, 6, kernel_size=3, stride=2, padding=1, bias=False)
         self.signal_up = nn.ConvTranspose1d(6, 4, kernel_size=3, stride=2)
+        self.signal_separable = nn.Sequential(
+            nn.Conv1d(4, 8, kernel_size=3, groups=4, bias=False), nn.Conv1d(8, 5, kernel_size=1)
+        )
+        self.mono = nn.Conv1d(1, 2, kernel_size=3)
         self.same = nn.Conv2d(4, 4, kernel_size=3, padding=1)
         self.strided = nn.Conv2d(4, 4, kernel_size=3, stride=2)
         self.grouped = nn.Conv2d(4, 6, kernel_size=3, padding=1, groups=2)
@@ -59,6 +65,7 @@ class Convolutions(nn.Module):
 
     def forward(self, signal: Tensor, image: Tensor, volume: Tensor) -> tuple[Tensor, ...]:
         line = self.signal_up(torch.tanh(self.signal_strided(self.signal(signal))))
+        line = self.mono(self.signal_separable(line).mean(1, keepdim=True))
         x = self.strided(F.pad(self.same(image), (0, 1, 0, 1)))
         y = self.separable(self.depthwise_twice(self.depthwise(image)))
         z = self.dilated(self.grouped(image))
@@ -78,7 +85,7 @@ class Attention(nn.Module):
     def forward(self, queries: Tensor, memory: Tensor) -> dict[str, Tensor]:
         x, _ = self.self_attention(queries, queries, queries, need_weights=False)
         y, _ = self.cross_attention(x, memory, memory, need_weights=False)
-        z, _ = self.unbiased_attention(y, y, y, need_weights=False)
+        z, _ = self.unbiased_attention(value=y, key=y, query=x, need_weights=False)
         return {"x": x, "y": y, "z": z}
 
 
@@ -88,11 +95,15 @@ class WithoutNNX(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.norm = nn.LayerNorm((5, 6), eps=1e-3)
-        self.gru = nn.GRU(6, 7, batch_first=True)
+        self.gru = nn.GRU(6, 8, batch_first=True)
+        self.attention = nn.MultiheadAttention(8, 2, kdim=6, vdim=14, batch_first=True)
+        self.cell = nn.GRUCell(8, 8)
 
-    def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.gru(self.norm(x))[0]
-        return found
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        x = self.norm(x)
+        states = self.gru(x)[0]
+        y, _ = self.attention(states, x, torch.cat([x, states], dim=-1), need_weights=False)
+        return y, self.cell(y[:, 0], states[:, -1])
 
 
 def dense() -> nn.Module:

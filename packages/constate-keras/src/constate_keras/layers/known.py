@@ -68,16 +68,13 @@ def conv(path: str, layer: Any, find: Find) -> Iterator[Layer]:
 
 def depthwise_conv(path: str, layer: Any, find: Find) -> Iterator[Layer]:
     """With ``m`` outputs for each channel."""
-    space = SPACE[len(layer.kernel_size)]
-    roles = _roles(find, kernel=(layer.kernel, f"{space} c m"), bias=(layer.bias, "o"))
-    yield Layer(path, "depthwise_conv", roles, _moves(layer))
+    yield _depthwise(path, layer, find, layer.kernel, layer.bias)
 
 
 def separable_conv(path: str, layer: Any, find: Find) -> Iterator[Layer]:
     """A depthwise convolution without a bias, and one of size 1."""
+    yield _depthwise(f"{path}/depthwise", layer, find, layer.depthwise_kernel, None)
     space = SPACE[len(layer.kernel_size)]
-    depthwise = _roles(find, kernel=(layer.depthwise_kernel, f"{space} c m"))
-    yield Layer(f"{path}/depthwise", "depthwise_conv", depthwise, _moves(layer))
     pointwise = _roles(find, kernel=(layer.pointwise_kernel, f"{space} i o"), bias=(layer.bias, "o"))
     ones = tuple(1 for _ in layer.kernel_size)
     settings = {"strides": ones, "padding": tuple((0, 0) for _ in ones), "dilation": ones, "groups": 1}
@@ -135,6 +132,14 @@ def prelu(path: str, layer: Any, find: Find) -> Iterator[Layer]:
     if all(size == 1 for size in shape[:-1]):
         axes = " ".join(["1"] * (len(shape) - 1) + ["c" if shape[-1] > 1 else "1"])
         yield Layer(path, "prelu", _roles(find, slope=(layer.alpha, axes)))
+
+
+def _depthwise(path: str, layer: Any, find: Find, kernel: Any, bias: Any) -> Layer:
+    """Of one channel it is a convolution like any other, as those are that have groups."""
+    space, alone = SPACE[len(layer.kernel_size)], kernel.shape[-2] == 1
+    roles = _roles(find, kernel=(kernel, f"{space} {'i o' if alone else 'c m'}"), bias=(bias, "o"))
+    settings = _moves(layer) | ({"groups": 1} if alone else {})
+    return Layer(path, "conv" if alone else "depthwise_conv", roles, settings)
 
 
 def _moves(layer: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -56,7 +57,9 @@ class TorchLayering(Layering):
             for module, own in self._known(handle):
 
                 def note(module: nn.Module, args: Any, kwargs: Any, output: Any, own: list[Layer] = own) -> None:
-                    taken = [tensor for _, tensor in tensors.flat([args, kwargs])]
+                    # An attention may be called with its arguments by name and in any order.
+                    named = signature(module.forward).bind(*args, **kwargs).arguments
+                    taken = [tensor for _, tensor in tensors.flat(list(named.values()))]
                     given = [tensor for _, tensor in tensors.flat(output)]
                     found.extend(_calls(module, own, taken, given, flattening))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, TypeAlias
 
-from constate.porting.slices import sliced_shape
+from constate.porting.slices import part_shape
 
 Sizes: TypeAlias = dict[str, int]
 """How long named axes are."""
@@ -36,13 +36,14 @@ class Piece:
     axes: str
     """The names of its axes as einops writes them: ``o i h w``; ``(heads dim) e`` for an axis that holds two."""
     at: str = ""
-    """The part of the entry, as NumPy writes it: ``[0:64]``, ``[1, 64:]``, ``[::-1, ::-1]``. Empty for all of it."""
+    """The part of the entry, as NumPy writes it: ``[0:64]``, ``[1, 64:]``, ``[::-1, ::-1]``,
+    ``.reshape(4, 3, 16, 64)[:, 0]``. Empty for all of it."""
     sizes: Mapping[str, int] = field(default_factory=dict)
     """How long the axes are that share one, as far as the shape does not say so."""
 
     def lengths(self, shape: tuple[int, ...]) -> Sizes:
         """How long each named axis is in an entry of this shape. Raises ``ValueError`` where the two do not fit."""
-        shape = sliced_shape(shape, self.at)
+        shape = part_shape(shape, self.at)
         groups = list(groups_of(self.axes))
         if len(groups) != len(shape):
             raise ValueError(f"{self.entry}{self.at} has the shape {list(shape)}, expected the axes {self.axes}")

@@ -57,6 +57,14 @@ def pair(source: Described, target: Described) -> Paired:
     )
 
 
+def agreeing(paired: Paired, source: Described, target: Described) -> tuple[int, int]:
+    """Of how many twins the outputs agree, or the inputs, and of how many either are known."""
+    here, there = ({call.layer: call for call in reversed(side.calls)} for side in (source, target))
+    apart = [_apart(here.get(ours.path), there.get(theirs.path)) for ours, theirs in paired.pairs]
+    known = [each for each in apart if each is not None]
+    return sum(each < SAME for each in known), len(known)
+
+
 def _pairs(
     source: Described, target: Described, ours: Sequence[Layer], theirs: Sequence[Layer]
 ) -> tuple[list[tuple[Layer, Layer]], list[Layer], list[Layer]]:
@@ -94,7 +102,8 @@ def _twins(
             unlike = _unlike(a.path, b.path)
             if form[1] is None or unlike < 1 or alone:
                 apart = _apart(here.get(a.path), there.get(b.path))
-                costs.append((0.0 if apart < SAME else apart, unlike, abs(i - j), i, j))
+                far = 1.0 if apart is None else 0.0 if apart < SAME else apart
+                costs.append((far, unlike, abs(i - j), i, j))
     left, right = set(range(len(ours))), set(range(len(theirs)))
     for *_, i, j in sorted(costs):
         if i in left and j in right:
@@ -117,15 +126,15 @@ def _left(layers: Sequence[Layer], arrays: Sequence[Layer]) -> Iterator[Layer]:
             yield layer
 
 
-def _apart(a: Called | None, b: Called | None) -> float:
+def _apart(a: Called | None, b: Called | None) -> float | None:
     """How far the outputs of two calls are apart, relative to their size; where those are not known, the inputs, which
-    one author pads before the layer and another in it. 1 where nothing can be compared."""
+    one author pads before the layer and another in it. ``None`` where nothing can be compared."""
     if a is None or b is None:
-        return 1.0
+        return None
     for x, y in ((a.given, b.given), (a.taken, b.taken)):
         if x is not None and y is not None:
             return max(abs(p - q) / max(x[1], y[1], 1e-30) for p, q in zip(x, y, strict=True))
-    return 1.0
+    return None
 
 
 def _unlike(a: str, b: str) -> float:

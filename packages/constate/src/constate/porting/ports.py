@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from constate.instruments.inputs import Drawn, Inputs, parse_all
 from constate.porting import layouts
 from constate.porting.composing import compose
 from constate.porting.described import Described
-from constate.porting.fused import fused
+from constate.porting.fused import taken_apart
 from constate.porting.layer import Layer
 from constate.porting.pairing import Paired, pair
 from constate.porting.proving import (
@@ -195,10 +196,8 @@ def opened(
             given = list(target_inputs) if target_inputs else translated(here, there["channels_last"])
             arrays = rearranged(drawn, here, sides[1].build(given, None), there["channels_last"])
             twin = sides[1].describe(arrays)
-            ours, theirs = fused(pair(here, twin), here, twin)
-            here = sides[0].describe(drawn, ours) if ours else here
-            twin = sides[1].describe(arrays, theirs) if theirs else twin
-            yield Port(sides, (here, twin), (drawn, arrays))
+            again = partial(sides[0].describe, drawn), partial(sides[1].describe, arrays)
+            yield Port(sides, taken_apart(here, twin, again), (drawn, arrays))
         finally:
             for side in sides:
                 side.close()

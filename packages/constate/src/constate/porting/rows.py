@@ -10,7 +10,7 @@ import einops
 import numpy as np
 
 from constate.errors import UsageError
-from constate.porting.slices import index, parted
+from constate.porting.slices import part, parted, place
 from constate.state import Array
 
 
@@ -64,21 +64,20 @@ class Row:
         """
         found: dict[str, Array] = {}
         for name in self.sources:
-            part = self._part(name, source)
-            places = self._rearranged(np.arange(part.size).reshape(part.shape))
-            pulled = np.zeros(part.size, gradient.dtype)
+            here = self._part(name, source)
+            places = self._rearranged(np.arange(here.size).reshape(here.shape))
+            pulled = np.zeros(here.size, gradient.dtype)
             pulled[places.reshape(-1)] = gradient.reshape(-1)
-            found[name] = found.get(name, 0) + pulled.reshape(part.shape)
+            found[name] = found.get(name, 0) + pulled.reshape(here.shape)
         return found
 
     def _part(self, name: str, source: Mapping[str, Array]) -> Array:
         path, at = parted(name)
         if path not in source:
             raise self._refusal(f"the source has no entry {path}")
-        where: Any = index(at)
         try:
-            return np.asarray(source[path][where])
-        except IndexError:
+            return part(source[path], at)
+        except ValueError:
             raise self._refusal(f"{path} has the shape {list(source[path].shape)}, which has no part {at}") from None
 
     def _rearranged(self, array: Array) -> Array:
@@ -137,7 +136,7 @@ class Row:
             raise UsageError(f"the row that fills {name}: expected either a source or a value")
         for text in (name, *sources):
             try:
-                index(parted(text)[1])
+                place(parted(text)[1])
             except ValueError as error:
                 raise UsageError(f"the row that fills {name}: {error}") from None
         return cls(name, tuple(sources), table.get("rearrange", ""), sizes, value)

@@ -17,7 +17,7 @@ from constate import checkpoint
 from constate.instruments import Handle, Instruments
 from constate.instruments.inputs import Call, Inputs
 from constate.porting.described import Described, Entry, once, seen_in
-from constate.porting.fused import calls_of, parted
+from constate.porting.fused import Cut, calls_of, parted
 from constate.porting.layer import LOOSE, Layer
 from constate.porting.layering import Called, Layering, layering_of
 from constate.porting.synthetic import array_layer, put, synthetic
@@ -65,12 +65,12 @@ class Session:
             self._handle = self._layering.load(self._handle, Path(file))
         return {"inputs": given.texts()}
 
-    def describe(self, inputs: str, fused: dict[str, int]) -> dict[str, Any]:
+    def describe(self, inputs: str, fused: dict[str, Cut]) -> dict[str, Any]:
         """What the module is made of, from its layers and two passes: as it is, and with synthetic weights.
 
         Args:
             inputs: a file of what it is called with.
-            fused: by path, of how many layers a dense one is to be taken.
+            fused: by path, the dense layers that are to be taken for several.
         """
         entries = self._instruments.entries(self._handle)
         by_identity: dict[int, str] = {}
@@ -192,11 +192,11 @@ class Session:
         )
 
 
-def _parts(layer: Layer, fused: Mapping[str, int], shapes: Mapping[str, tuple[int, ...]]) -> Iterable[Layer]:
+def _parts(layer: Layer, fused: Mapping[str, Cut], shapes: Mapping[str, tuple[int, ...]]) -> Iterable[Layer]:
     return parted(layer, fused[layer.path], shapes) if layer.path in fused else (layer,)
 
 
-def _calls(call: Called, fused: Mapping[str, int]) -> Iterable[Called]:
+def _calls(call: Called, fused: Mapping[str, Cut]) -> Iterable[Called]:
     return calls_of(call, fused[call.layer]) if call.layer in fused else (call,)
 
 

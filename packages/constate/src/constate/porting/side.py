@@ -11,6 +11,7 @@ import numpy as np
 from constate import checkpoint
 from constate.errors import UsageError
 from constate.porting.described import Described
+from constate.porting.fused import Cut
 from constate.porting.layering import Called
 from constate.porting.proving import Trained
 from constate.state import Array
@@ -56,12 +57,12 @@ class Side:
         built = self._ask("build", inputs=inputs, file=None if file is None else str(file))
         return list(built["inputs"])
 
-    def describe(self, inputs: Mapping[str, Array], fused: Mapping[str, int] = {}) -> Described:
+    def describe(self, inputs: Mapping[str, Array], fused: Mapping[str, Cut] = {}) -> Described:
         """What it is made of, as passes with these inputs tell it.
 
         Args:
             inputs: what it is called with, by number.
-            fused: by path, of how many layers a dense one is to be taken.
+            fused: by path, the dense layers that are to be taken for several.
         """
         checkpoint.save(self._file("inputs"), inputs)
         return Described.from_json(self._ask("describe", inputs=self._file("inputs"), fused=dict(fused)))

@@ -1,4 +1,5 @@
-"""Parts of arrays as NumPy writes them, in text: ``[0:64]``, ``[1, 64:128]``, ``[::-1, ::-1]``."""
+"""Parts of arrays as NumPy writes them, in text: ``[0:64]``, ``[1, 64:128]``, ``[::-1, ::-1]``; and
+``.reshape(4, 3, 16, 64)[:, 0]`` of an array whose axes have to be taken apart first."""
 
 from __future__ import annotations
 
@@ -7,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-_PART = re.compile(r"(?P<name>.*?)(?P<at>\[[-\d:,\s]+\])?", re.DOTALL)
+from constate.state import Array
+
+_PART = re.compile(r"(?P<name>.*?)(?P<at>(?:\.reshape\([-\d,\s]+\))?\[[-\d:,\s]+\])?", re.DOTALL)
+_RESHAPED = re.compile(r"\.reshape\((?P<shape>.*)\)(?P<rest>.*)", re.DOTALL)
 _INDEX = re.compile(r"-?\d+")
 _SLICE = re.compile(r"(-?\d+)?:(-?\d+)?(?::(-?\d+))?")
 
@@ -33,11 +37,32 @@ def index(at: str) -> tuple[int | slice, ...]:
     return tuple(found)
 
 
-def sliced_shape(shape: tuple[int, ...], at: str) -> tuple[int, ...]:
-    """The shape of a part of an array. Raises ``ValueError`` where the part is not within it."""
-    where: Any = index(at)
+def place(at: str) -> tuple[tuple[int, ...] | None, tuple[int | slice, ...]]:
+    """The shape to which an array is brought, if any, and the index in that. Raises ``ValueError`` where a text means
+    none."""
+    match = _RESHAPED.fullmatch(at)
+    if match is None:
+        return None, index(at)
+    sizes = [size.strip() for size in match["shape"].split(",")]
+    if not all(map(_INDEX.fullmatch, sizes)):
+        raise ValueError(f"found the part {at}, expected one such as .reshape(4, 3, 16, 64)[:, 0]")
+    return tuple(map(int, sizes)), index(match["rest"])
+
+
+def part(array: Array, at: str) -> Array:
+    """The part of an array that a text means; of an array in the order of C a view, so that it can be written to.
+
+    Raises:
+        ValueError: the text means none, or the part is not within the array.
+    """
+    shape, where = place(at)
+    found: Any = (*where, ...)  # with an ellipsis one element is a view too
     try:
-        found: tuple[int, ...] = np.broadcast_to(np.int8(0), shape)[where].shape
-    except IndexError:
-        raise ValueError(f"found the part {at} of an array of the shape {list(shape)}") from None
-    return found
+        return np.asarray((array if shape is None else array.reshape(shape))[found])
+    except (IndexError, ValueError):
+        raise ValueError(f"found the part {at} of an array of the shape {list(array.shape)}") from None
+
+
+def part_shape(shape: tuple[int, ...], at: str) -> tuple[int, ...]:
+    """The shape of a part of an array. Raises ``ValueError`` where the part is not within it."""
+    return part(np.broadcast_to(np.int8(0), shape), at).shape

@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from math import prod
-from typing import Any
 
 import einops
 import numpy as np
 
 from constate.porting.layer import LOOSE, Layer, Piece, Sizes, groups_of
-from constate.porting.slices import index
+from constate.porting.slices import part
 from constate.state import Array
 
 Signature = tuple[str, tuple[tuple[str, tuple[tuple[str, int], ...]], ...]]
@@ -66,10 +65,9 @@ def synthetic(
 
 def put(parts: list[tuple[str, Array]], array: Array) -> Array:
     """A copy of an array with these parts of it filled."""
-    filled = np.array(array)
+    filled = np.array(array, order="C")
     for at, values in parts:
-        place: Any = index(at)
-        filled[place] = values.astype(array.dtype)
+        part(filled, at)[...] = values.astype(array.dtype)
     return filled
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from constate.errors import UsageError, nearest
 from constate.porting.rows import Row
-from constate.porting.slices import index, parted
+from constate.porting.slices import part, parted
 from constate.state import Array, dtype_named
 
 Forms: TypeAlias = Mapping[str, tuple[tuple[int, ...], str]]
@@ -66,14 +66,13 @@ class WeightMap:
             shape, name = target[path]
             dtype = dtype_named(name)
             values = row.filled(source, dtype)
-            place: Any = index(at)
-            here = found.setdefault(path, np.empty(shape, dtype))
-            if row.sources and here[place].shape != values.shape:
+            here = part(found.setdefault(path, np.empty(shape, dtype)), at)
+            if row.sources and here.shape != values.shape:
                 raise UsageError(
                     f"the row that fills {row.target}: found an array of the shape {list(values.shape)}, expected "
-                    f"{list(here[place].shape)}"
+                    f"{list(here.shape)}"
                 )
-            here[place] = values
+            here[...] = values
         return found
 
     def pulled(self, gradients: Mapping[str, Array], source: Mapping[str, Array]) -> dict[str, Array]:
@@ -88,12 +87,10 @@ class WeightMap:
             path, at = parted(row.target)
             if path not in gradients:
                 continue
-            place: Any = index(at)
-            for name, pulled in row.pulled(gradients[path][place], source).items():
-                of, part = parted(name)
-                where: Any = index(part)
-                here = found.setdefault(of, np.zeros(source[of].shape, pulled.dtype))
-                here[where] += pulled
+            for name, pulled in row.pulled(part(gradients[path], at), source).items():
+                of, where = parted(name)
+                here = part(found.setdefault(of, np.zeros(source[of].shape, pulled.dtype)), where)
+                here += pulled
         return found
 
 
@@ -110,10 +107,9 @@ def _counts(forms: Forms, names: Iterable[str], side: str) -> dict[str, Array]:
         path, at = parted(name)
         if path not in found:
             raise UsageError(f"a row names {path}, which the {side} has not{nearest(path, found)}")
-        place: Any = index(at)
         try:
-            part = found[path][place]
-        except IndexError:
+            here = part(found[path], at)
+        except ValueError:
             raise UsageError(f"a row names {name}; {path} has the shape {list(forms[path][0])}") from None
-        found[path][place] = np.minimum(part + 1, 2)
+        np.minimum(here + 1, 2, out=here)
     return found
