@@ -39,19 +39,19 @@ def main(*names: str) -> None:
 
 
 def measure(question: str, names: Iterable[str]) -> dict[str, Any]:
-    """What the script of a question prints for each name, kept as data."""
+    """What the script of a question prints for each name, kept as data as soon as it is there."""
     found = {}
+    results = HERE / "results"
+    results.mkdir(exist_ok=True)
+    date = datetime.now(UTC).isoformat(timespec="seconds")
     for name in names:
         command = [sys.executable, str(HERE / f"{question}.py"), name]
         # One thread each: what is compared is the path of the bytes, and not who has more threads.
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
         found[name] = json.loads(done.stdout.splitlines()[-1])
-    date = datetime.now(UTC).isoformat(timespec="seconds")
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
-    text = json.dumps({"date": date, "machine": machine(), "backends": found}, indent=1)
-    (results / f"{question}.json").write_text(text, encoding="utf-8")
+        text = json.dumps({"date": date, "machine": machine(), "backends": found}, indent=1)
+        (results / f"{question}.json").write_text(text, encoding="utf-8")
     return found
 
 

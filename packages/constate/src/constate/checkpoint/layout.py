@@ -80,11 +80,13 @@ def header(arrays: Mapping[str, Array], checksums: Sequence[str], metadata: Mapp
     notes = [f"{quoted(key)}:{quoted(value)}" for key, value in metadata.items()]
     notes += [f'"{CHECKSUMS}":"{"".join(checksums)}"', f'"{HEADER_CHECKSUM}":"{BLANK}"']
     rows, end = [f'"{METADATA}":{{{",".join(notes)}}}'], 0
+    forms: dict[tuple[np.dtype[Any], tuple[int, ...]], str] = {}
     for name, array in arrays.items():
         first, end = end, end + array.nbytes
-        shape = ",".join(map(str, array.shape))
-        described = f'"dtype":"{CODES[array.dtype]}","shape":[{shape}],"data_offsets":[{first},{end}]'
-        rows.append(f"{quoted(name)}:{{{described}}}")
+        form = array.dtype, array.shape
+        if form not in forms:
+            forms[form] = f'"dtype":"{CODES[array.dtype]}","shape":[{",".join(map(str, array.shape))}]'
+        rows.append(f'{quoted(name)}:{{{forms[form]},"data_offsets":[{first},{end}]}}')
     text = f"{{{','.join(rows)}}}".encode()
     text += b" " * (-(8 + len(text)) % ALIGNMENT)
     if len(text) > HEADER_LIMIT:
