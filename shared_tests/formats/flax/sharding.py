@@ -56,7 +56,8 @@ def spread(columns: int) -> dict[str, Any]:
 
 
 def save(folder: Path, columns: int) -> None:
-    """Save one folder by StandardCheckpointer and one step by CheckpointManager."""
+    """Save one folder by StandardCheckpointer and one step by CheckpointManager. A file of Constate is not for arrays
+    of which other processes have parts."""
     import jax
     import orbax.checkpoint as ocp
 
@@ -69,6 +70,24 @@ def save(folder: Path, columns: int) -> None:
         saver.save(folder / "standard", {"params": tree})
     with ocp.CheckpointManager(folder / "manager") as manager:
         manager.save(3, args=ocp.args.StandardSave({"params": tree}))
+    if jax.process_count() > 1:
+        refuse(folder, tree)
+
+
+def refuse(folder: Path, tree: dict[str, Any]) -> None:
+    """Fail unless Constate refuses what is spread over processes, and writes nothing."""
+    from constate.errors import Refused
+    from constate_flax import linen
+
+    for name, array in tree.items():
+        path = folder / f"{name}.safetensors"
+        try:
+            linen.save({"params": {name: array}}, path)
+        except Refused as error:
+            assert f"{list(array.shape)} of which a part is in another process" in str(error)
+            assert name != "everywhere" and not path.exists()
+        else:
+            assert name == "everywhere"
 
 
 def restore(folder: Path, columns: int) -> None:
