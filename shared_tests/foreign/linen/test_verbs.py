@@ -17,6 +17,7 @@ from flax.core import freeze
 from constate.errors import Refused
 from constate_flax import linen as verbs
 from constate_flax.arrays import to_numpy
+from constate_flax.linen.tree import located
 
 X = jnp.ones((2, 4))
 
@@ -81,6 +82,17 @@ def test_two_entries_of_one_path_are_refused(variables: Any, tmp_path: Path) -> 
     with pytest.raises(Refused, match="found two entries of this path"):
         verbs.save(variables, tmp_path / "m")
     assert not (tmp_path / "m").exists()
+
+
+def test_entries_are_what_jax_lists() -> None:
+    inside = {"b": {"": jnp.ones(1), "a": None}, "a": [1.5, freeze({"y": np.ones(1)})], "": {"c": 2}, "c": {"1": {}}}
+    variables = {"params": inside, "numbers": {2: jnp.ones(1), 1: {"x": jnp.ones(1)}}, "whole": jnp.ones(1)}
+    listed = [
+        (jax.tree_util.keystr(keys, simple=True, separator="/"), collection, id(leaf))
+        for collection, tree in variables.items()
+        for keys, leaf in jax.tree.leaves_with_path(tree)
+    ]
+    assert [(path, found, id(leaf)) for path, (found, leaf) in located(variables).items()] == listed
 
 
 def test_load_goes_where_an_abstract_target_says(tmp_path: Path) -> None:

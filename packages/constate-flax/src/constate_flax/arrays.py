@@ -5,11 +5,11 @@ from constate_jax.arrays import (
     OPTIMIZERS,
     address_of,
     alive,
-    all_like,
     as_numpy,
     device_name,
     device_named,
     device_of,
+    form,
     from_numpy,
     is_key,
     like,
@@ -20,6 +20,7 @@ from constate_jax.arrays import (
     split_host,
     to_numpy,
 )
+from constate_jax.placing import all_like
 
 __all__ = [
     "HOST_DEVICES",
@@ -31,6 +32,7 @@ __all__ = [
     "device_name",
     "device_named",
     "device_of",
+    "form",
     "from_numpy",
     "is_key",
     "like",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -15,13 +14,10 @@ import optax
 from constate.backend import Optimizer
 from constate.errors import Refused
 from constate.reach import arrays_within
-from constate.state import Array
+from constate.state import Array, name_of
 
 HOST_DEVICES = 8
 """How many devices the host's processor is split into, so that moving and sharding can be tried on any machine."""
-
-ALIGNMENT = 64
-"""Where XLA's arrays begin on the host: at a multiple of so many bytes."""
 
 OPTIMIZERS: dict[Optimizer, Callable[[], optax.GradientTransformation]] = {
     "sgd": lambda: optax.sgd(0.01, momentum=0.9),
@@ -83,7 +79,9 @@ def alive(module: object) -> dict[str, int]:
 def is_key(array: object) -> bool:
     """Whether an array is one of JAX's typed random keys, which no file format and no NumPy array holds."""
     dtype = getattr(array, "dtype", None)
-    return dtype is not None and bool(jnp.issubdtype(dtype, jax.dtypes.prng_key))
+    if dtype is None or isinstance(dtype, np.dtype):  # of NumPy's dtypes, which are told in less time, no key has one
+        return False
+    return bool(jnp.issubdtype(dtype, jax.dtypes.prng_key))
 
 
 def to_numpy(array: jax.Array | Array) -> Array:
@@ -97,12 +95,16 @@ def as_numpy(array: jax.Array | Array) -> Array:
     Raises:
         Refused: a part of it is in another process.
     """
-    if isinstance(array, jax.Array) and not array.is_fully_addressable and not array.is_fully_replicated:
+    try:
+        bits: Array = np.asarray(jax.random.key_data(array) if is_key(array) else array)
+    except RuntimeError as error:
+        # Asked only here: for each of many small arrays it would take a fourth of the time of all this.
+        if not isinstance(array, jax.Array) or array.is_fully_addressable or array.is_fully_replicated:
+            raise
         raise Refused(
             f"found an array of the shape {list(array.shape)} of which a part is in another process; gather it first: "
             "jax.experimental.multihost_utils.process_allgather(x, tiled=True)"
-        )
-    bits: Array = np.asarray(jax.random.key_data(array) if is_key(array) else array)
+        ) from error
     return bits
 
 
@@ -130,6 +132,12 @@ def plain(value: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(found.shape, found.dtype)
 
 
+def form(value: Any) -> tuple[tuple[int, ...], str]:
+    """What ``plain`` says, as a checkpoint is told it."""
+    found = value if isinstance(getattr(value, "dtype", None), np.dtype) else plain(value)
+    return found.shape, name_of(found.dtype)
+
+
 def like(value: Array, old: Any) -> Any:
     """``value`` as JAX holds ``old``: on its devices, and as a random key if that is one."""
     sharding = getattr(old, "sharding", None)
@@ -139,36 +147,6 @@ def like(value: Array, old: Any) -> Any:
     implementation: list[Any] = []  # asked while tracing, which a key without memory answers as well
     jax.eval_shape(lambda key: implementation.append(jax.random.key_impl(key)), old)
     return jax.device_put(jax.random.wrap_key_data(placed, impl=implementation[0]), sharding)
-
-
-def all_like(values: Mapping[str, Array], old: Mapping[str, Any]) -> dict[str, Any]:
-    """``like`` for many at once, which JAX does in less time than one by one."""
-    usual = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    found: dict[str, Any] = {}
-    others: list[str] = []
-    with jax.enable_x64(True):
-        for name, value in values.items():
-            sharding = getattr(old[name], "sharding", None) or usual
-            if is_key(old[name]):
-                found[name] = like(value, old[name])
-            elif type(sharding) is type(usual) and sharding.memory_kind == usual.memory_kind:
-                # In less than half of the time that device_put takes for a small array.
-                found[name] = jax.make_array_from_callback(value.shape, sharding, partial(_copied, value))
-            else:
-                others.append(name)
-        shardings = [old[name].sharding for name in others]
-        placed = jax.device_put([_copied(values[name]) for name in others], shardings)
-    found.update(zip(others, placed, strict=True))
-    return {name: found[name] for name in values}
-
-
-def _copied(value: Array, index: object = None) -> Array:
-    """A copy at an address at which JAX can keep it: what is elsewhere it copies once more."""
-    memory = np.empty(value.nbytes + ALIGNMENT, np.uint8)
-    begin = -memory.__array_interface__["data"][0] % ALIGNMENT
-    copy = memory[begin : begin + value.nbytes].view(value.dtype).reshape(value.shape)
-    copy[...] = value
-    return copy
 
 
 def rounded(value: Any, dtype: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from constate.checkpoint import Policy
 from constate.state import Kind
 from constate_flax.linen.state import CONSTANTS, DERIVED
-from constate_flax.linen.tree import PARAMS, Variables, dtype_of, located
+from constate_flax.linen.tree import PARAMS, dtype_of
 
 _KINDS = {
     PARAMS: Kind.PARAMETER,
@@ -23,12 +23,11 @@ _KINDS = {
 """Of any other collection only its author knows."""
 
 
-def policies(variables: Variables, unsaved: Collection[str]) -> dict[str, Policy]:
-    """What is known of every entry."""
-    return {
-        name: Policy(_kind(collection, leaf), collection not in unsaved and collection != DERIVED)
-        for name, (collection, leaf) in located(variables).items()
-    }
+def policies(entries: Mapping[str, tuple[str, Any]], unsaved: Collection[str]) -> dict[str, Policy]:
+    """What is known of every entry that ``located`` has found."""
+    saved = {collection: collection not in unsaved and collection != DERIVED for collection, _ in entries.values()}
+    known = {(kind, is_saved): Policy(kind, is_saved) for kind in (None, *Kind) for is_saved in (True, False)}
+    return {name: known[_kind(collection, leaf), saved[collection]] for name, (collection, leaf) in entries.items()}
 
 
 def _kind(collection: str, leaf: Any) -> Kind | None:

@@ -6,7 +6,7 @@ Linen does right (building, moving, copying, differentiating, compiling) is not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from constate import checkpoint
 from constate.errors import Refused
 from constate.refusals import matching, require_array, require_entry, require_form
 from constate.state import SEPARATOR, Kind, is_float
-from constate_flax.arrays import all_like, as_numpy, from_numpy, like, plain, rounded, to_numpy
+from constate_flax.arrays import all_like, as_numpy, form, from_numpy, like, plain, rounded, to_numpy
 from constate_flax.linen.declare import COLLECTIONS, bound, declare
 from constate_flax.linen.policies import policies
 from constate_flax.linen.state import DERIVED
-from constate_flax.linen.tree import PARAMS, Variables, dtype_of, located, replaced
+from constate_flax.linen.tree import PARAMS, Variables, dtype_of, located, put, replaced
 
 
 @checkpoint.progress("saving")
@@ -43,8 +43,9 @@ def save(variables: Variables, path: str | Path, *, unsaved: Collection[str] = (
     Raises:
         CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
     """
-    arrays = {name: as_numpy(leaf) for name, leaf in _saved(variables, unsaved).items()}
-    checkpoint.save(path, arrays, entries=policies(variables, unsaved))
+    entries = located(variables)
+    arrays = {name: as_numpy(leaf) for name, leaf in _saved(entries, unsaved)}
+    checkpoint.save(path, arrays, entries=policies(entries, unsaved))
 
 
 @checkpoint.progress("loading")
@@ -83,9 +84,8 @@ def load(
             another shape or not at all.
     """
     targets = located(variables)
-    forms = {name: plain(leaf) for name, leaf in _saved(variables, unsaved).items()}
-    expected = {name: (form.shape, str(form.dtype)) for name, form in forms.items()}
-    known = policies(variables, unsaved) if missing else {}
+    expected = {name: form(leaf) for name, leaf in _saved(targets, unsaved)}
+    known = policies(targets, unsaved) if missing else {}
     arrays = checkpoint.fitting(path, expected, entries=known, missing=missing, names=renamed)
     computed = {name: leaf for name, (_, leaf) in targets.items() if name not in arrays}
     if computed and build is not None:
@@ -98,7 +98,7 @@ def load(
             arrays[name] = to_numpy(made[name][1]).astype(plain(leaf).dtype)
     elif without := [name for name, leaf in computed.items() if isinstance(leaf, jax.ShapeDtypeStruct)]:
         raise Refused(f"{', '.join(without)}: not in the file, without memory; pass build=lambda: module.init(key, x)")
-    return replaced(variables, all_like(arrays, {name: leaf for name, (_, leaf) in targets.items()}))
+    return put(variables, targets, all_like(arrays, {name: leaf for name, (_, leaf) in targets.items()}))
 
 
 def cast(variables: Variables, dtype: Any, *, keep: Sequence[str] = ()) -> dict[str, Any]:
@@ -216,8 +216,8 @@ class Optimizer:
         return {**variables, PARAMS: optax.apply_updates(params, updates)}, state
 
 
-def _saved(variables: Variables, unsaved: Collection[str]) -> dict[str, Any]:
-    return {name: leaf for name, (collection, leaf) in located(variables).items() if collection not in unsaved}
+def _saved(entries: Mapping[str, tuple[str, Any]], unsaved: Collection[str]) -> Iterator[tuple[str, Any]]:
+    return ((name, leaf) for name, (collection, leaf) in entries.items() if collection not in unsaved)
 
 
 __all__ = ["Optimizer", "assign", "cast", "load", "register", "save"]

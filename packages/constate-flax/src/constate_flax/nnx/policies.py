@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from flax import nnx
@@ -10,7 +10,6 @@ from flax import nnx
 from constate.checkpoint import Policy
 from constate.state import Kind
 from constate_flax.nnx.state import Constant, Counter, Derived
-from constate_flax.nnx.tree import leaves
 
 KINDS: dict[Kind, type[nnx.Variable[Any]]] = {
     Kind.PARAMETER: nnx.Param,
@@ -24,17 +23,16 @@ KINDS: dict[Kind, type[nnx.Variable[Any]]] = {
 """The type of variable for a kind. Of another type, and of a bare array, only its author knows."""
 
 
-def policies(module: nnx.Module, saved: Collection[str]) -> dict[str, Policy]:
+def policies(leaves: Mapping[str, Any], saved: Collection[str]) -> dict[str, Policy]:
     """What is known of every entry, of one that is shared under its first path.
 
     Args:
-        module: any module.
+        leaves: those of a module, by canonical path.
         saved: those that are written.
     """
-    return {
-        path: Policy(_kind(leaf), path in saved and not isinstance(leaf, Derived))
-        for path, leaf in leaves(module).items()
-    }
+    known = {(kind, is_saved): Policy(kind, is_saved) for kind in (None, *KINDS) for is_saved in (True, False)}
+    kinds = {path: _kind(leaf) for path, leaf in leaves.items()}
+    return {path: known[kind, path in saved and kind is not Kind.DERIVED] for path, kind in kinds.items()}
 
 
 def _kind(leaf: Any) -> Kind | None:

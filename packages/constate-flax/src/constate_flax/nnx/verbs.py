@@ -23,7 +23,7 @@ from constate.state import Array
 from constate_flax import arrays
 from constate_flax.nnx.policies import policies
 from constate_flax.nnx.state import Constant, Derived
-from constate_flax.nnx.tree import M, commit, leaves, shared, values
+from constate_flax.nnx.tree import M, chosen, commit, leaves, located, shared, values, values_of
 
 _T = TypeVar("_T")
 
@@ -48,11 +48,12 @@ def save(module: nnx.Module, path: str | Path, *, derived: Any = Derived) -> Non
     Raises:
         CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
     """
-    found = {name: arrays.as_numpy(value) for name, value in values(module, nnx.Not(derived)).items()}
-    known, further = policies(module, found), shared(module, found)
+    found = located(module)
+    saved = values_of(chosen(found, nnx.Not(derived)))
+    known, further = policies(chosen(found), saved), shared(module, found, saved)
     checkpoint.save(
         path,
-        _everywhere(found, further),
+        _everywhere({name: arrays.as_numpy(value) for name, value in saved.items()}, further),
         entries=_everywhere(known, further),
         shared=[(name, *others) for name, others in further.items()],
     )
@@ -94,14 +95,15 @@ def load(
         Refused: an entry that is not in the file has no memory and ``build`` is not given, or ``build`` makes another
             one.
     """
-    targets, everything = values(module, nnx.Not(derived)), values(module)
-    forms = {name: arrays.plain(value) for name, value in targets.items()}
-    expected = {name: (form.shape, str(form.dtype)) for name, form in forms.items()}
-    further = shared(module, targets)
+    places = located(module)
+    everything = values_of(chosen(places))
+    targets = chosen(places, nnx.Not(derived))
+    expected = {name: arrays.form(everything[name]) for name in targets}
+    further = shared(module, places, targets)
     read = checkpoint.fitting(
         path,
         _everywhere(expected, further),
-        entries=_everywhere(policies(module, targets), further) if missing else {},
+        entries=_everywhere(policies(chosen(places), targets), further) if missing else {},
         shared=[(name, *others) for name, others in further.items()],
         missing=missing,
         names=renamed,
@@ -120,7 +122,7 @@ def load(
             raise Refused(
                 f"{name}: not in the file and without memory; pass build=, which makes it; nothing was changed"
             )
-    return commit(module, arrays.all_like(found, everything))
+    return commit(module, arrays.all_like(found, everything), places)
 
 
 def copy(module: M) -> M:
