@@ -37,7 +37,7 @@ BACKENDS = {
     "keras-tensorflow": "keras",
 }
 """The package that brings each backend."""
-BUILT_ON = {"flax": ["jax"]}
+BUILT_ON = {"flax": ["jax"], "keras": ["tensorflow"]}
 """The packages that another one needs."""
 FRAMEWORKS = {
     "torch": ["torch"],

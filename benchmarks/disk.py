@@ -153,13 +153,13 @@ def jax(folder: Path, state: dict[str, Array]) -> Cases:
 
     save()
     constate_linen.save(source, ours)
-    safetensors.save_file(source["params"], str(theirs))
+    safetensors.save_file(dict(source["params"]), str(theirs))  # it puts arrays of NumPy into what it is given
     packed.write_bytes(serialization.to_bytes(source))
     require_bits({n: np.asarray(a) for n, a in constate_linen.load(target, ours)["params"].items()}, state)
     return {
         "save constate": lambda: constate_linen.save(source, ours),
         "load constate": lambda: jax.block_until_ready(constate_linen.load(target, ours)),
-        "save safetensors": lambda: safetensors.save_file(source["params"], str(theirs)),
+        "save safetensors": lambda: safetensors.save_file(dict(source["params"]), str(theirs)),
         "load safetensors": lambda: jax.block_until_ready(safetensors.load_file(str(theirs))),
         "save msgpack": lambda: packed.write_bytes(serialization.to_bytes(source)),
         "load msgpack": lambda: jax.block_until_ready(serialization.from_bytes(target, packed.read_bytes())),

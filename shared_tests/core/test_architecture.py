@@ -55,7 +55,7 @@ OWN = {
 }
 """The frameworks that each backend package may import."""
 
-BUILT_ON = {"flax": {"constate_jax"}}
+BUILT_ON = {"flax": {"constate_jax"}, "keras": {"constate_tensorflow"}}
 """The backend packages that another one is built on, as its framework is on theirs."""
 
 FROM_CORE = {"state", "backend", "checkpoint", "errors", "instruments", "porting", "reach", "refusals"}

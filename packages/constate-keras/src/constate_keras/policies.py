@@ -4,6 +4,7 @@ own layers are statistics. Of any other weight that is not trained it tells noth
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 import keras
 
@@ -34,7 +35,11 @@ def policies(model: keras.Layer, variables: Mapping[str, keras.Variable], saved:
         for known, names in _STATISTICS.items():
             if isinstance(layer, known):
                 kinds.update((id(variable), Kind.STATISTIC) for variable in own if variable.name in names)
-    return {path: Policy(kinds.get(id(variable)), path in saved) for path, variable in variables.items()}
+    return {path: _policy(kinds.get(id(variable)), path in saved) for path, variable in variables.items()}
+
+
+_policy = lru_cache(maxsize=64)(Policy)
+"""One object for all entries of which as much is known."""
 
 
 def one_array(variables: Mapping[str, keras.Variable]) -> list[list[str]]:

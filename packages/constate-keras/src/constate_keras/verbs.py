@@ -17,7 +17,8 @@ import numpy as np
 from constate import checkpoint
 from constate.errors import Refused, first_line
 from constate.refusals import require_array, require_entry, require_form
-from constate.state import Array, Kind, same_bits
+from constate.state import Array, Kind, name_of, same_bits
+from constate_keras import many
 from constate_keras.policies import one_array, policies
 from constate_keras.rebuilding import extended
 from constate_keras.walk import layers, own_variables, persistent, root, saved, variables
@@ -44,8 +45,10 @@ def save(model: keras.Layer, path: str | Path) -> None:
             than in variables, as ``StringLookup`` does.
     """
     _require_variables(model)
-    everything, saved = variables(model), persistent(model)
-    arrays = {name: _numpy(variable) for name, variable in saved.items()}
+    everything = variables(model)
+    saved = persistent(model, everything)
+    values = many.read(list(saved.values()), many.plain(saved.values()))
+    arrays = {name: values[id(variable)] for name, variable in saved.items()}
     checkpoint.save(path, arrays, entries=policies(model, everything, saved), shared=one_array(saved))
 
 
@@ -81,8 +84,10 @@ def load(
         Refused: as ``save`` does; ``build`` does not make a variable that it shall make; a variable refuses its value.
     """
     _require_variables(model)
-    targets, everything = persistent(model), variables(model)
-    expected = {name: (tuple(variable.shape), variable.dtype) for name, variable in targets.items()}
+    everything = variables(model)
+    targets = persistent(model, everything)
+    plain = many.plain(everything.values())
+    expected = {name: many.form(variable, plain) for name, variable in targets.items()}
     shared, known = one_array(targets), policies(model, everything, targets) if missing else {}
     arrays = checkpoint.fitting(path, expected, entries=known, shared=shared, missing=missing, names=renamed)
     recomputed = {} if build is None else variables(build())
@@ -90,8 +95,8 @@ def load(
         made = tuple(recomputed[name].shape) if name in recomputed else "no such variable"
         if made != tuple(everything[name].shape):
             raise Refused(f"{name}: build makes {made}, expected {everything[name].shape}; nothing was changed")
-        arrays[name] = _numpy(recomputed[name])
-    _put(model, everything, arrays)
+        arrays[name] = many.read([recomputed[name]], {})[id(recomputed[name])]
+    _put(model, everything, arrays, plain)
 
 
 def abstract(build: Callable[[], keras.Model]) -> keras.Model:
@@ -208,37 +213,59 @@ def assign(model: keras.Layer, path: str, value: Any) -> None:
     target = found[path]
     dtype = keras.backend.standardize_dtype(value.dtype)
     require_form(path, (value.shape, dtype), (target.shape, target.dtype))
-    _put(model, found, {path: np.asarray(keras.ops.convert_to_numpy(value))})
+    _put(model, found, {path: np.asarray(keras.ops.convert_to_numpy(value))}, many.plain([target]))
 
 
-def _put(model: keras.Layer, targets: Mapping[str, keras.Variable], values: Mapping[str, Array]) -> None:
+def _put(
+    model: keras.Layer, targets: Mapping[str, keras.Variable], values: Mapping[str, Array], plain: many.Plain
+) -> None:
     """Give variables values, or raise with every bit as it was."""
     given: dict[int, Array] = {}
     for name, value in values.items():
-        if not same_bits(given.setdefault(id(targets[name]), value), value):
+        first = given.setdefault(id(targets[name]), value)
+        if first is not value and not same_bits(first, value):
             raise Refused(f"{name}: is shared, and other values are given for it elsewhere; nothing was changed")
-    before: dict[str, Array] = {}
+    # A plain variable takes a value of its own dtype, so that its old one need not be kept, unless a layer computes
+    # something of it, which may fail: where Python is interrupted meanwhile, the rest is assigned before the
+    # interruption goes on.
+    rest, waiting, computing = list[tuple[keras.Variable, Array]](), list[str](), _computing(model)
+    for name, value in values.items():
+        inner = plain.get(id(targets[name]))
+        if inner is not None and name_of(value.dtype) == inner.dtype.name:
+            rest.append((targets[name], value))
+        else:
+            waiting.append(name)
+    kept = [targets[name] for name in (values if computing else waiting)]
+    before = many.read(kept, plain)
     try:
-        for name, value in values.items():
-            before[name] = _numpy(targets[name])
-            targets[name].assign(value)
-        _finalize(model)
+        for name in waiting:
+            targets[name].assign(values[name])
+        if computing:
+            many.assign(rest, plain)
+        for layer in computing:
+            name = layer.name
+            layer.finalize_state()
     except BaseException as error:
-        for done, old in before.items():
+        for variable in kept:
             with suppress(Exception):  # the one that has just raised will do so again
-                targets[done].assign(old)
-        with suppress(Exception):
-            _finalize(model)
+                variable.assign(before[id(variable)])
+        for layer in computing:
+            with suppress(Exception):
+                layer.finalize_state()
         if isinstance(error, Exception):
             raise Refused(f"{name}: {first_line(error)}; nothing was changed") from error
         raise
+    if not computing:
+        try:
+            many.assign(rest, plain)
+        except BaseException:
+            many.assign(rest, plain)
+            raise
 
 
-def _finalize(model: keras.Layer) -> None:
-    """Let layers compute again what they compute from their variables, as ``Normalization`` its mean."""
-    for layer in layers(model):
-        if own_variables(layer) and hasattr(layer, "finalize_state"):
-            layer.finalize_state()
+def _computing(model: keras.Layer) -> list[keras.Layer]:
+    """The layers that compute something from their variables, as ``Normalization`` from its mean."""
+    return [layer for layer in layers(model) if own_variables(layer) and hasattr(layer, "finalize_state")]
 
 
 def _require_variables(model: keras.Layer) -> None:
@@ -255,10 +282,6 @@ def _require_variables(model: keras.Layer) -> None:
             )
     if not model.built:
         raise Refused(f"{model.name}: is not built and has no variables yet; call it once; nothing was changed")
-
-
-def _numpy(variable: keras.Variable) -> Array:
-    return np.array(keras.ops.convert_to_numpy(variable.value))
 
 
 __all__ = ["abstract", "allocate", "assign", "load", "materialise", "register", "save", "trainable"]

@@ -7,7 +7,8 @@ instance has other paths; the paths here are the same in every instance.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -52,12 +53,13 @@ def saved(model: keras.Layer) -> list[keras.Variable]:
     return found
 
 
-def persistent(model: keras.Layer) -> dict[str, keras.Variable]:
+def persistent(model: keras.Layer, everything: Mapping[str, keras.Variable] | None = None) -> dict[str, keras.Variable]:
     """The variables that a resumed run needs, by canonical path: those that Keras saves, and the states of seed
-    generators, which it does not."""
+    generators, which it does not. ``everything`` is what ``variables`` gave, where one has it."""
     wanted = {id(variable) for variable in saved(model)}
     wanted |= {id(generator.state) for layer in layers(model) for generator in layer._seed_generators}
-    return {path: variable for path, variable in variables(model).items() if id(variable) in wanted}
+    found = variables(model) if everything is None else everything
+    return {path: variable for path, variable in found.items() if id(variable) in wanted}
 
 
 def layers(model: keras.Layer) -> Iterator[keras.Layer]:
@@ -91,9 +93,9 @@ def names(items: Sequence[Any]) -> list[str]:
     taken: dict[str, None] = {}
     counts: dict[str, int] = {}
     for item in items:
-        made_up = _snake_case(type(item).__name__)
+        made_up, pattern = _made_up(type(item).__name__)
         name = item.name
-        if counted := re.fullmatch(rf"(forward_|backward_)?{made_up}(_\d+)?", name):
+        if counted := pattern.fullmatch(name):
             # A variable's class has another name on every Keras backend. Bidirectional prefixes the name of its layer.
             name = "variable" if isinstance(item, keras.Variable) else f"{counted[1] or ''}{made_up}"
         first, count = name, counts.get(name, 0)
@@ -103,6 +105,13 @@ def names(items: Sequence[Any]) -> list[str]:
         counts[first] = count
         taken[name] = None
     return list(taken)
+
+
+@lru_cache(maxsize=1024)
+def _made_up(class_name: str) -> tuple[str, re.Pattern[str]]:
+    """What Keras makes up of the name of a class, and which names that are."""
+    made_up = _snake_case(class_name)
+    return made_up, re.compile(rf"(forward_|backward_)?{made_up}(_\d+)?")
 
 
 def _snake_case(name: str) -> str:

@@ -4,6 +4,7 @@ variable is there it has no words."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import tensorflow as tf
 
@@ -14,7 +15,11 @@ from constate_tensorflow.tree import Place
 
 def policies(places: Mapping[str, Place]) -> dict[str, Policy]:
     """What is known of every entry."""
-    return {path: Policy(_kind(place), place.tracked) for path, place in places.items()}
+    return {path: _policy(_kind(place), place.tracked) for path, place in places.items()}
+
+
+_policy = lru_cache(maxsize=64)(Policy)
+"""One object for all entries of which as much is known."""
 
 
 def _kind(place: Place) -> Kind | None:

@@ -7,10 +7,11 @@ import gc
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
+from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 
 from constate.errors import Refused
 from constate.reach import arrays_within
@@ -18,6 +19,7 @@ from constate.reach import arrays_within
 TensorOrVariable: TypeAlias = Any
 """A ``tf.Tensor`` or a ``tf.Variable``: TensorFlow ships no types."""
 
+_HANDLES = frozenset((tf.resource, tf.variant))
 _PROGRAM = type(tf.function(lambda: None))
 
 
@@ -33,27 +35,35 @@ class Place(NamedTuple):
 
 def is_array(item: object) -> bool:
     """Whether it is a tensor or a variable with numbers in it: the handle of a table or a data set has none."""
-    return isinstance(item, (tf.Tensor, tf.Variable)) and item.dtype not in (tf.resource, tf.variant)
+    return isinstance(item, (tf.Tensor, tf.Variable)) and item.dtype not in _HANDLES
 
 
-def places(module: Any) -> dict[str, Place]:
+def places(module: Any, *, complete: bool = False) -> dict[str, Place]:
     """Every variable that the module tracks, by attributes, lists and dicts, and every tensor or untracked variable
-    that is an attribute of a module, by path, nearest to the root first. An array that is shared has several paths."""
+    that is an attribute of a module, by path, nearest to the root first. An array that is shared has several paths.
+
+    Args:
+        module: any module.
+        complete: refuse state that is in no variable, as ``require_variables`` does.
+    """
     found: dict[str, Place] = {}
     waiting: deque[tuple[str, Any, tuple[int, ...]]] = deque([("", module, (id(module),))])
     while waiting:
         path, item, above = waiting.popleft()
+        if complete:
+            _require_variables(item)
         children = dict(tf.train.TrackableView.children(item))
         own = vars(item).items() if isinstance(item, tf.Module) else ()
-        untracked = {name: value for name, value in own if is_array(value) and value is not children.get(name)}
+        untracked = {name: value for name, value in own if value is not children.get(name) and is_array(value)}
         for name, child in {**children, **untracked}.items():
-            array = child.value if _is_keras_weight(child) else child
+            inner = f"{path}{name}"
+            array = child.value if type(child) is not ResourceVariable and _is_keras_weight(child) else child
             if is_array(array):
                 place = Place(array, item, name, name not in untracked)
-                if found.setdefault(f"{path}{name}", place).array is not array:
-                    raise Refused(f"{path}{name}: found two entries of this path; choose keys without '/'")
+                if found.setdefault(inner, place).array is not array:
+                    raise Refused(f"{inner}: found two entries of this path; choose keys without '/'")
             elif id(child) not in above:
-                waiting.append((f"{path}{name}/", child, (*above, id(child))))
+                waiting.append((f"{inner}/", child, (*above, id(child))))
     return found
 
 
@@ -66,10 +76,15 @@ def _is_keras_weight(item: object) -> bool:
 def require_variables(module: Any) -> None:
     """Raise ``Refused`` if the module has state that changes and that is in no variable, as that of a hash table."""
     for item in tf.train.TrackableView(module).descendants():
-        saves = type(item)._serialize_to_tensors is not tf.Module._serialize_to_tensors
-        if saves and not isinstance(item, tf.Variable) and not _is_keras_weight(item):
-            what = type(item).__name__
-            raise Refused(f"found a {what}, whose state is in no variable; keep it elsewhere; nothing was changed")
+        _require_variables(item)
+
+
+def _require_variables(item: Any) -> None:
+    """The same of one thing, without what it holds."""
+    saves = type(item)._serialize_to_tensors is not tf.Module._serialize_to_tensors
+    if saves and not isinstance(item, tf.Variable) and not _is_keras_weight(item):
+        what = type(item).__name__
+        raise Refused(f"found a {what}, whose state is in no variable; keep it elsewhere; nothing was changed")
 
 
 def held(module: Any) -> Iterator[tuple[str, TensorOrVariable]]:
@@ -99,9 +114,18 @@ def device_of(array: TensorOrVariable) -> str:
 
 def persistent(module: Any) -> dict[str, TensorOrVariable]:
     """What ``tf.train.Checkpoint`` would save, by path; a shared variable once, under its first path."""
-    last_to_first = reversed(places(module).items())
-    once = {id(place.array): (path, place.array) for path, place in last_to_first if place.tracked}
-    return dict(reversed(once.values()))
+    return tracked(places(module))
+
+
+def tracked(found: Mapping[str, Place]) -> dict[str, TensorOrVariable]:
+    """The same, of what ``places`` has found."""
+    seen: set[int] = set()
+    once: dict[str, TensorOrVariable] = {}
+    for path, place in found.items():
+        if place.tracked and id(place.array) not in seen:
+            seen.add(id(place.array))
+            once[path] = place.array
+    return once
 
 
 def remade(variable: TensorOrVariable, value: TensorOrVariable) -> TensorOrVariable:

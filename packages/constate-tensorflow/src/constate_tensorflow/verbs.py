@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 
 from constate import checkpoint
 from constate.errors import Refused, first_line
 from constate.refusals import matching, require_array, require_entry, require_form
-from constate.state import Array
+from constate_tensorflow.arrays import assign as give
+from constate_tensorflow.arrays import is_plain, read
 from constate_tensorflow.policies import one_array, policies
-from constate_tensorflow.tree import held, is_array, persistent, places, rebuilt, remade, require_variables
+from constate_tensorflow.tree import held, is_array, persistent, places, rebuilt, remade, tracked
 
 
 @checkpoint.progress("saving")
@@ -45,9 +45,8 @@ def save(module: tf.Module, path: str | Path) -> None:
         CheckpointError: a dtype that safetensors cannot hold, or a path that cannot be written.
         Refused: the module has state in a hash table or a data set's iterator.
     """
-    require_variables(module)
-    found = places(module)
-    values = {id(variable): np.asarray(variable.value()) for variable in persistent(module).values()}
+    found = places(module, complete=True)
+    values = read(tracked(found).values())
     arrays = {name: values[id(place.array)] for name, place in found.items() if place.tracked}
     checkpoint.save(path, arrays, entries=policies(found), shared=one_array(found))
 
@@ -84,13 +83,13 @@ def load(
         Refused: the factory makes an entry of another shape than the module has, or not at all; the module has state
             in a hash table or a data set's iterator; a variable refuses its value.
     """
-    require_variables(module)
-    targets, found = persistent(module), places(module)
+    found = places(module, complete=True)
+    targets = tracked(found)
     forms = {id(variable): (_shape(variable), variable.dtype.name) for variable in targets.values()}
     expected = {name: forms[id(place.array)] for name, place in found.items() if place.tracked}
     shared, known = one_array(found), policies(found) if missing else {}
-    read = checkpoint.fitting(path, expected, entries=known, shared=shared, missing=missing, names=renamed)
-    arrays = {name: read[name] for name in targets if name in read}
+    given = checkpoint.fitting(path, expected, entries=known, shared=shared, missing=missing, names=renamed)
+    arrays = {name: given[name] for name in targets if name in given}
     computed = {} if build is None else places(build())
     absent = targets.keys() - arrays.keys()
     again = {name: place for name, place in found.items() if not place.tracked or name in absent}
@@ -104,7 +103,7 @@ def load(
             )
     # A plain variable takes a value of its own shape and dtype, so that its old one need not be kept: where Python is
     # interrupted meanwhile, the rest is assigned before the interruption goes on.
-    rest = {name: array for name, array in arrays.items() if _is_plain(targets[name])}
+    rest = {name: (targets[name], array) for name, array in arrays.items() if is_plain(targets[name])}
     waiting = [name for name in arrays if name not in rest]
     before: list[tuple[Callable[[Any], Any], Any]] = []
     try:
@@ -128,25 +127,17 @@ def load(
             raise Refused(f"{name}: {first_line(error)}; nothing was changed") from error
         raise
     try:
-        _assign(targets, rest)
+        give(rest.values())
     except BaseException:
-        _assign(targets, rest)
+        give(rest.values())
         raise
-
-
-def _is_plain(variable: tf.Variable) -> bool:
-    """Whether it is TensorFlow's own, with a method of nobody else's in the place of ``assign``."""
-    return type(variable) is ResourceVariable and "assign" not in vars(variable)
 
 
 def _shape(variable: tf.Variable) -> tuple[int, ...]:
     """The shape of the value, which the variable may leave open."""
-    return tuple(variable.shape if variable.shape.is_fully_defined() else variable.read_value().shape)
-
-
-def _assign(targets: Mapping[str, tf.Variable], values: Mapping[str, Array]) -> None:
-    for name, value in values.items():
-        targets[name].assign(value, read_value=False)
+    shape = variable.shape
+    sizes = [None] if shape.rank is None else shape.as_list()
+    return tuple(variable.read_value().shape if None in sizes else sizes)
 
 
 def abstract(build: Callable[[], tf.Module]) -> tf.Module:
