@@ -30,10 +30,15 @@ def plain(variables: Iterable[keras.Variable]) -> Plain:
     return found
 
 
-def form(variable: keras.Variable, inner: Plain) -> tuple[tuple[int, ...], str]:
-    """Its shape and dtype."""
-    engine = _engine() if id(variable) in inner else None
-    return engine.form(inner[id(variable)]) if engine else (tuple(variable.shape), variable.dtype)
+def forms(variables: Mapping[str, keras.Variable], inner: Plain) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shapes and dtypes, by name."""
+    engine = _engine() if inner else None
+    return {
+        name: engine.form(inner[id(variable)])
+        if engine and id(variable) in inner
+        else (tuple(variable.shape), variable.dtype)
+        for name, variable in variables.items()
+    }
 
 
 def read(variables: Sequence[keras.Variable], inner: Plain) -> dict[int, Array]:

@@ -87,7 +87,7 @@ def load(
     everything = variables(model)
     targets = persistent(model, everything)
     plain = many.plain(everything.values())
-    expected = {name: many.form(variable, plain) for name, variable in targets.items()}
+    expected = many.forms(targets, plain)
     shared, known = one_array(targets), policies(model, everything, targets) if missing else {}
     arrays = checkpoint.fitting(path, expected, entries=known, shared=shared, missing=missing, names=renamed)
     recomputed = {} if build is None else variables(build())

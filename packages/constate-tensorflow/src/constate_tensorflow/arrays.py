@@ -90,12 +90,14 @@ def assign(values: Iterable[tuple[Variable, Array]]) -> None:
             put(resource=handle, value=_copied(value))
         else:
             alike.setdefault((handle.device, value.dtype, value.shape), []).append((handle, value))
-    for (device, _, _), several in alike.items():
+    for (device, _, shape), several in alike.items():
         for part in _parts(several):
             # Cut along the first axis, they would be parts of one memory, which stays as long as the last of them.
-            stacked = np.moveaxis(np.stack([value for _, value in part]), 0, -1)
+            joined = [value for _, value in part]
+            stacked = np.concatenate(joined).reshape(len(part), *shape) if shape else np.stack(joined)
             with tf.device(device):
-                tensors = tf.raw_ops.Unpack(value=tf.constant(stacked), num=len(part), axis=stacked.ndim - 1)
+                value = tf.constant(np.moveaxis(stacked, 0, -1))
+                tensors = tf.raw_ops.Unpack(value=value, num=len(part), axis=len(shape))
             for (handle, _), tensor in zip(part, tensors, strict=True):
                 put(resource=handle, value=tensor)
 

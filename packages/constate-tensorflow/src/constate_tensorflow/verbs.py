@@ -92,8 +92,8 @@ def load(
     arrays = {name: given[name] for name in targets if name in given}
     computed = {} if build is None else places(build())
     absent = targets.keys() - arrays.keys()
-    again = {name: place for name, place in found.items() if not place.tracked or name in absent}
-    derived = {} if build is None else again
+    again = found.items() if build is not None else ()
+    derived = {name: place for name, place in again if not place.tracked or name in absent}
     for name, place in derived.items():
         if name not in computed or computed[name].array.shape != place.array.shape:
             made = computed[name].array.shape if name in computed else "no such entry"
