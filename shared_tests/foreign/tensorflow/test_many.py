@@ -158,7 +158,6 @@ def test_without_the_operation_for_several_each_is_read_alone(tmp_path: Path, mo
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise tf.errors.NotFoundError(None, None, "no such operation")
 
-    monkeypatch.setattr(execute, "execute", refuse)
     saved, target = module_of(numbered(3, 2)), module_of([np.zeros(2, np.float32)] * 3)
     with monkeypatch.context() as patched:
         patched.setattr(execute, "execute", refuse)
