@@ -11,11 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from constate.state import Array
+from constate.state import Array, aligned
 from constate_jax.arrays import is_key, like
-
-ALIGNMENT = 64
-"""Where XLA's arrays begin on the host: at a multiple of so many bytes."""
 
 PACK = 8
 """How many arrays one compiled call copies: what comes of 16 and more takes XLA's processor twice the time for each."""
@@ -80,8 +77,6 @@ def _copying(sharding: jax.sharding.Sharding) -> Any:
 
 def _copied(value: Array, index: object = None) -> Array:
     """A copy at an address at which JAX can keep it: what is elsewhere it copies once more."""
-    memory = np.empty(value.nbytes + ALIGNMENT, np.uint8)
-    begin = -memory.__array_interface__["data"][0] % ALIGNMENT
-    copy = memory[begin : begin + value.nbytes].view(value.dtype).reshape(value.shape)
+    copy = aligned(value.nbytes).view(value.dtype).reshape(value.shape)
     copy[...] = value
     return copy

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 
-from constate.state import Array
+from constate.state import Array, aligned
 
 Variable: TypeAlias = Any
 """A ``tf.Variable``: TensorFlow ships no types."""
@@ -21,8 +21,6 @@ SMALL = 4 << 10
 """Bytes up to which an array goes through a tensor that it shares with others."""
 AT_ONCE = 256
 """Variables that one operation reads, or that are assigned from one tensor."""
-ALIGNMENT = 64
-"""TensorFlow takes over memory that begins at a multiple of it, and copies any other."""
 _EAGER = tf.__internal__.EagerTensor
 _ASSIGN, _VALUE = ResourceVariable.assign, ResourceVariable.value
 
@@ -104,9 +102,7 @@ def assign(values: Iterable[tuple[Variable, Array]]) -> None:
 
 def _copied(array: Array) -> Array:
     """A copy that TensorFlow takes over as it is."""
-    memory = np.empty(array.nbytes + ALIGNMENT, np.uint8)
-    begin = -memory.ctypes.data % ALIGNMENT
-    made: Array = memory[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape)
+    made: Array = aligned(array.nbytes).view(array.dtype).reshape(array.shape)
     np.copyto(made, array)
     return made
 

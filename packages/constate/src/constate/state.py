@@ -86,6 +86,14 @@ def is_float(dtype: str | np.dtype[Any]) -> bool:
     return name.startswith(("float", "bfloat"))
 
 
+def aligned(nbytes: int) -> Array:
+    """New bytes that begin at a multiple of 64: XLA and TensorFlow take over such memory and copy any other, and what
+    is read into it goes faster."""
+    memory = np.empty(nbytes + 64, np.uint8)
+    begin = -memory.__array_interface__["data"][0] % 64
+    return memory[begin : begin + nbytes]
+
+
 def same_bits(a: Array, b: Array) -> bool:
     """Whether two arrays have the same dtype, the same shape and the same bits (a NaN equals itself)."""
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()

@@ -6,16 +6,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 import xxhash
 
 from constate.checkpoint import layout, policies, sharing
 from constate.checkpoint.formats import SEPARATOR_NOTE, Form, Reader
 from constate.checkpoint.formats.safetensors_header import described
-from constate.checkpoint.layout import ALIGNMENT, CheckpointError, Row
+from constate.checkpoint.layout import CheckpointError, Row
 from constate.checkpoint.policies import Policy
 from constate.errors import Unsupported
-from constate.state import SEPARATOR, Array, name_of
+from constate.state import SEPARATOR, Array, aligned, name_of
 
 PIECE = 8 << 20
 """Bytes that are read at a time where an entry need not be in memory as a whole."""
@@ -92,7 +91,7 @@ class FileReader(Reader):
         row = self._rows.get(name)
         if row is None:
             raise CheckpointError(f"{self.path}: {name}: there is no such entry")
-        memory = _aligned(row.last - row.first)
+        memory = aligned(row.last - row.first)
         self._fill(memory, row, row.first)
         if self._checksums and xxhash.xxh3_128_hexdigest(memory.data) != self._checksums[row.name]:
             raise CheckpointError(f"{self.path}: {name}: {_DAMAGED}")
@@ -107,7 +106,7 @@ class FileReader(Reader):
         self._file.close()
 
     def _damaged(self, checksums: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        memory = _aligned(PIECE)
+        memory = aligned(PIECE)
         for name, row in self._rows.items():
             found = xxhash.xxh3_128()
             try:
@@ -145,10 +144,3 @@ def are_dotted(names: Iterable[str]) -> bool:
             return False
         dots = dots or DOT in name
     return dots
-
-
-def _aligned(size: int) -> Array:
-    """Memory on a boundary that reads and frameworks like."""
-    whole = np.empty(size + ALIGNMENT, np.uint8)
-    skip = -whole.ctypes.data % ALIGNMENT
-    return whole[skip : skip + size]
