@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from constate.checkpoint import CheckpointError, check, layout, load, read, save
-from constate.state import Array, same_bits
+from constate.state import Array, aligned, same_bits
 
 DTYPES = [np.dtype(getattr(ml_dtypes, name, name)) for name in layout.DTYPES.values()]
 
@@ -93,6 +93,12 @@ def test_arrays_are_aligned(tmp_path: Path) -> None:
     assert (8 + size) % 64 == 0
     assert all(begins[name] % 64 == 0 for name in ("16", "32", "64"))
     assert all(begin % 4 == 0 for begin in begins.values())
+
+
+def test_aligned_memory() -> None:
+    kept = [aligned(size) for size in range(200)]
+    assert [array.nbytes for array in kept] == [*range(200)]
+    assert all(array.__array_interface__["data"][0] % 64 == 0 for array in kept if array.nbytes)
 
 
 def test_equal_state_gives_equal_bytes(tmp_path: Path) -> None:
